@@ -1,0 +1,120 @@
+/* backends/vxlan/rows.c - which rows lead to a peer: pure functions of its lease and ours. */
+#include "rows.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+int vxlan_lease_data(const struct vxlan_self *self, char buf[FL_BACKEND_DATA_MAX])
+{
+	char mac[FL_MAC_STRLEN];
+	int n = snprintf(buf, FL_BACKEND_DATA_MAX, "{\"VNI\":%u,\"VtepMAC\":\"%s\"}", self->vni,
+			 fl_mac_format(&self->mac, mac));
+
+	return n > 0 && (uint32_t)n < FL_BACKEND_DATA_MAX ? 0 : -ENOSPC;
+}
+
+static int check_vni(const struct vxlan_self *self, const struct fl_json *data,
+		     struct fl_rows *rows)
+{
+	const struct fl_json *v = fl_json_get(data, "VNI");
+	int64_t vni;
+
+	if (!v || fl_json_type(v) == FL_JSON_NULL) /* flannel 0.11 writes none */
+		return 0;
+	if (fl_json_int(v, &vni) < 0)
+		return fl_rows_reject(rows, "VNI in its BackendData is %s, must be %u",
+				      fl_json_type(v) == FL_JSON_NUMBER ? "out of range"
+									: fl_json_type_name(v),
+				      self->vni);
+	if (vni != self->vni)
+		return fl_rows_reject(rows, "its VNI is %lld, ours is %u", (long long)vni,
+				      self->vni);
+	return 0;
+}
+
+static int take_mac(const struct vxlan_self *self, const struct fl_json *data, struct fl_mac *mac,
+		    struct fl_rows *rows)
+{
+	const struct fl_json *v = fl_json_get(data, "VtepMAC");
+	const char *text = v ? fl_json_string(v) : NULL;
+
+	if (!text)
+		return fl_rows_reject(rows, "its BackendData has no VtepMAC that is a string");
+	if (fl_mac_parse(text, mac) < 0 || !fl_mac_is_unicast(mac))
+		return fl_rows_reject(rows, "VtepMAC \"%.32s\" is no address of one station", text);
+	if (fl_mac_equal(mac, &self->mac))
+		return fl_rows_reject(rows, "its VtepMAC %.32s is ours", text);
+	return 0;
+}
+
+static int parse_data(const struct vxlan_self *self, const struct fl_lease *peer,
+		      struct fl_mac *mac, struct fl_rows *rows)
+{
+	struct fl_json *data = NULL;
+	int r;
+
+	if (!peer->backend_data)
+		return fl_rows_reject(rows, "it has no BackendData");
+	r = fl_json_parse(peer->backend_data, strlen(peer->backend_data), &data, NULL);
+	if (r == -ENOMEM)
+		return r;
+	if (r < 0 || fl_json_type(data) != FL_JSON_OBJECT)
+		r = fl_rows_reject(rows, "its BackendData is not a JSON object");
+	if (r == 0)
+		r = check_vni(self, data, rows);
+	if (r == 0)
+		r = take_mac(self, data, mac, rows);
+	fl_json_destroy(data);
+	return r;
+}
+
+static int check_public_ip(const struct vxlan_self *self, const struct fl_lease *peer,
+			   struct fl_rows *rows)
+{
+	uint32_t ip = fl_addr_v4(&peer->public_ip);
+	char text[FL_ADDR_STRLEN];
+
+	fl_addr_format(&peer->public_ip, text);
+	if (peer->public_ip.family != AF_INET || !ip || ip >> 24 == 127 || ip >> 28 >= 0xe)
+		return fl_rows_reject(rows, "PublicIP %s is no IPv4 address of one host", text);
+	if (fl_addr_equal(&peer->public_ip, &self->public_ip))
+		return fl_rows_reject(rows, "its PublicIP %s is ours", text);
+	return 0;
+}
+
+int vxlan_rows(const struct vxlan_self *self, const struct fl_lease *peer, struct fl_rows *rows)
+{
+	struct fl_row row = {.ifindex = self->ifindex};
+	struct fl_mac mac;
+	int r;
+
+	r = check_public_ip(self, peer, rows);
+	if (r == 0)
+		r = parse_data(self, peer, &mac, rows);
+	if (r < 0)
+		return r;
+
+	row.kind = FL_ROW_NEIGH;
+	row.dst = (struct fl_prefix){.addr = peer->subnet.addr, .len = 32};
+	row.mac = mac;
+	r = fl_rows_add(rows, &row);
+	if (r < 0)
+		return r;
+
+	row.kind = FL_ROW_FDB;
+	row.dst = (struct fl_prefix){0};
+	row.via = peer->public_ip;
+	r = fl_rows_add(rows, &row);
+	if (r < 0)
+		return r;
+
+	row = (struct fl_row){.kind = FL_ROW_ROUTE,
+			      .ifindex = self->ifindex,
+			      .dst = peer->subnet,
+			      .via = peer->subnet.addr,
+			      .onlink = true};
+	return fl_rows_add(rows, &row);
+}

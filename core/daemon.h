@@ -1,0 +1,27 @@
+/* core/daemon.h - the life: fetch config, load backend, acquire, up, ready, run, stop. */
+#ifndef FL_DAEMON_H
+#define FL_DAEMON_H
+
+struct fl_options;
+
+/** Exit codes, as in flanneld(8). */
+enum fl_exit {
+	FL_EXIT_OK = 0,	   /* told to stop, or the information asked for was printed */
+	FL_EXIT_FAULT = 1, /* a fault of the system: memory, netlink, a file; or a refused config
+			      (--check-config) */
+	FL_EXIT_USAGE = 2, /* unknown flag or bad value */
+	FL_EXIT_INTERFACE = 3, /* no interface or address to use */
+	FL_EXIT_BACKEND = 4, /* the backend cannot be loaded, or refuses its config, or cannot bring
+				up its device */
+	FL_EXIT_FIREWALL = 5, /* --ip-masq is wanted and iptables is not there or fails */
+	FL_EXIT_LEASE = 6,    /* our lease is another host's now */
+	FL_EXIT_FILE = 7,     /* subnet.env cannot be written */
+};
+
+/** Run until told to stop. @return an exit code */
+int fl_daemon_run(const struct fl_options *opts);
+
+/** --check: print the interface, its addresses and why, on stdout. @return an exit code */
+int fl_daemon_check(const struct fl_options *opts);
+
+#endif

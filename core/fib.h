@@ -1,0 +1,64 @@
+/* core/fib.h - declared rows -> kernel. The only room that programs neighbours, FDB entries,
+ * nexthops and routes. */
+#ifndef FL_FIB_H
+#define FL_FIB_H
+
+#include <stdint.h>
+
+#include "backend.h"
+
+struct ev_loop;
+struct fl_fib; /* fields in fib.c */
+struct fl_rtnl;
+
+/** Our number in /etc/iproute2/rt_protos terms: routes and nexthops with it are ours. */
+#define FL_RTPROT 70
+
+struct fl_fib_stats {
+	uint32_t declared;  /* distinct rows that should stand */
+	uint32_t installed; /* that do, acknowledged by the kernel */
+	uint32_t failed;    /* that the kernel refused */
+	uint32_t conflicts; /* that stand in the way of somebody else's row, left alone */
+};
+
+struct fl_fib_listener {
+	/** All that was declared or withdrawn has been handed to the kernel and acknowledged, or
+	 * has failed. */
+	void (*settled)(struct fl_fib_listener *l);
+};
+
+int fl_fib_create(struct ev_loop *loop, struct fl_rtnl *rtnl, struct fl_fib_listener *listener,
+		  struct fl_fib **ret);
+/** Rows stay in the kernel. NULL is a no-op. */
+void fl_fib_destroy(struct fl_fib *fib);
+
+/**
+ * A row should stand. Rows with the same key are counted (K9): it goes when the last one is
+ * withdrawn; while two declare different values for one key, the last declared one is in the
+ * kernel, and the earlier one returns after it. Nothing is sent before fl_fib_commit().
+ */
+int fl_fib_declare(struct fl_fib *fib, const struct fl_row *row);
+/** The reverse; @p row equals one that was declared. */
+void fl_fib_withdraw(struct fl_fib *fib, const struct fl_row *row);
+
+/**
+ * Send what changed, in batches: additions in the order of declaration, removals in the reverse
+ * order of kinds (route, FDB, neighbour). The first batch goes out at once; more follow one per
+ * loop turn, and settled() is called at the end, from the loop. Rows that the kernel refuses, or
+ * that are in conflict, are logged once and tried again with backoff (100 ms .. 5 s) until they
+ * stand.
+ */
+void fl_fib_commit(struct fl_fib *fib);
+
+/**
+ * Compare with the kernel: rows of ours on @p ifindex (own device: all permanent neighbours and FDB
+ * entries; own protocol: routes and nexthops) that nobody declares are scheduled for removal, equal
+ * ones are taken as installed and not touched, others are scheduled to be put right. Call it once
+ * at start, after a complete snapshot, then commit.
+ * @return 0 or -errno; on error nothing is scheduled
+ */
+int fl_fib_adopt(struct fl_fib *fib, uint32_t ifindex);
+
+void fl_fib_stats(const struct fl_fib *fib, struct fl_fib_stats *ret);
+
+#endif

@@ -1,0 +1,322 @@
+/* core/fib_adopt.c - compare what is declared with what the kernel has on a device. */
+#include <errno.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "fib_internal.h"
+#include "io/rtmsg.h"
+
+/* A row, or a nexthop object, that a dump showed. */
+struct seen {
+	struct fib_key key;	/* nexthop: unused */
+	struct fib_value value; /* nexthop: its key */
+	uint32_t nhid;
+	uint8_t protocol;
+	bool odd; /* more than what we write: never equal to a row of ours */
+};
+
+struct seen_list {
+	struct seen *items;
+	uint32_t count;
+	uint32_t cap;
+};
+
+/* All dumps of one device, before anything is decided: a failed one must decide nothing. */
+struct adoption {
+	struct fl_fib *fib;
+	uint32_t ifindex;
+	struct seen_list rows;
+	struct seen_list nexthops; /* sorted by id once complete */
+};
+
+static int keep(struct seen_list *l, const struct seen *s)
+{
+	if (l->count == l->cap) {
+		uint32_t cap = l->cap ? l->cap * 2 : 64;
+		struct seen *items = reallocarray(l->items, cap, sizeof(*items));
+
+		if (!items)
+			return -ENOMEM;
+		l->items = items;
+		l->cap = cap;
+	}
+	l->items[l->count++] = *s;
+	return 0;
+}
+
+/* ---- dumps ---- */
+
+static int on_neigh(const struct nlmsghdr *nlh, void *data)
+{
+	struct adoption *a = data;
+	struct fl_rtmsg_neigh m;
+	struct seen s = {0};
+	struct fl_row row = {.kind = FL_ROW_NEIGH, .ifindex = a->ifindex};
+
+	if (fl_rtmsg_neigh_parse(nlh, &m) < 0 || m.ifindex != a->ifindex || m.family != AF_INET)
+		return 0;
+	if (!(m.state & NUD_PERMANENT) || (m.flags & NTF_PROXY) || !fl_addr_is_set(&m.dst))
+		return 0;
+	row.dst.addr = m.dst;
+	row.mac = m.mac;
+	fib_key_of(&row, &s.key, &s.value);
+	s.odd = !m.has_mac;
+	return keep(&a->rows, &s);
+}
+
+/* The entry of the all-zero MAC is the device's own default destination. */
+static int on_fdb(const struct nlmsghdr *nlh, void *data)
+{
+	struct adoption *a = data;
+	struct fl_rtmsg_neigh m;
+	struct seen s = {0};
+	struct fl_row row = {.kind = FL_ROW_FDB, .ifindex = a->ifindex};
+
+	if (fl_rtmsg_neigh_parse(nlh, &m) < 0 || m.ifindex != a->ifindex || m.family != AF_BRIDGE)
+		return 0;
+	if (!(m.state & NUD_PERMANENT) || !(m.flags & NTF_SELF) || !m.has_mac ||
+	    !fl_mac_is_unicast(&m.mac))
+		return 0;
+	row.mac = m.mac;
+	row.via = m.dst;
+	fib_key_of(&row, &s.key, &s.value);
+	s.odd = !fl_addr_is_set(&m.dst);
+	return keep(&a->rows, &s);
+}
+
+static int on_route(const struct nlmsghdr *nlh, void *data)
+{
+	struct adoption *a = data;
+	struct fl_rtmsg_route m;
+	struct seen s = {0};
+	struct fl_row row = {.kind = FL_ROW_ROUTE};
+
+	if (fl_rtmsg_route_parse(nlh, &m) < 0 || m.table != RT_TABLE_MAIN || m.metric)
+		return 0;
+	if (!fl_prefix_is_set(&m.dst) || (!m.nhid && m.ifindex != a->ifindex))
+		return 0;
+	row.dst = m.dst;
+	row.via = m.via;
+	row.ifindex = m.ifindex;
+	row.onlink = m.onlink;
+	fib_key_of(&row, &s.key, &s.value);
+	s.nhid = m.nhid;
+	s.protocol = m.protocol;
+	s.odd = m.multipath || m.type != RTN_UNICAST || fl_addr_is_set(&m.prefsrc);
+	return keep(&a->rows, &s);
+}
+
+static int on_nexthop(const struct nlmsghdr *nlh, void *data)
+{
+	struct adoption *a = data;
+	struct fl_rtmsg_nexthop m;
+	struct seen s = {0};
+
+	if (fl_rtmsg_nexthop_parse(nlh, &m) < 0 || m.protocol != FL_RTPROT ||
+	    m.ifindex != a->ifindex)
+		return 0;
+	s.nhid = m.id;
+	s.value.ifindex = m.ifindex;
+	s.value.family = m.via.family;
+	s.value.onlink = m.onlink;
+	memcpy(s.value.bytes, m.via.bytes, sizeof(s.value.bytes));
+	return keep(&a->nexthops, &s);
+}
+
+/* @param nlh  can be sent again: the sender sets all that changes */
+static int collect(struct adoption *a, struct nlmsghdr *nlh, fl_rtnl_cb cb)
+{
+	uint32_t rows = a->rows.count, nexthops = a->nexthops.count, tries;
+	int r = -EINTR;
+
+	for (tries = 0; tries < FIB_DUMP_TRIES && r == -EINTR; tries++) {
+		a->rows.count = rows;
+		a->nexthops.count = nexthops;
+		r = fl_rtnl_dump(a->fib->rtnl, nlh, cb, a);
+	}
+	return r;
+}
+
+static int by_id(const void *a, const void *b)
+{
+	uint32_t x = ((const struct seen *)a)->nhid, y = ((const struct seen *)b)->nhid;
+
+	return (x > y) - (x < y);
+}
+
+static int collect_all(struct adoption *a)
+{
+	union {
+		struct nlmsghdr nlh;
+		char bytes[FL_RTNL_MSG_MAX];
+	} buf;
+	int r;
+
+	r = collect(a, fl_rtmsg_neigh_dump(&buf, AF_INET, a->ifindex), on_neigh);
+	if (r == 0)
+		r = collect(a, fl_rtmsg_neigh_dump(&buf, AF_BRIDGE, a->ifindex), on_fdb);
+	if (r == 0 && a->fib->has_nexthops)
+		r = collect(a, fl_rtmsg_nexthop_dump(&buf, a->ifindex), on_nexthop);
+	if (r == 0)
+		r = collect(a, fl_rtmsg_route_dump(&buf, AF_INET, RT_TABLE_MAIN, 0, a->ifindex),
+			    on_route);
+	if (r == 0 && a->nexthops.count)
+		qsort(a->nexthops.items, a->nexthops.count, sizeof(struct seen), by_id);
+	return r;
+}
+
+/* ---- decisions ---- */
+
+static bool is_on_device(const struct fib_row *row, uint32_t ifindex)
+{
+	return row->key.kind == FL_ROW_ROUTE ? row->value.ifindex == ifindex
+					     : row->key.ifindex == ifindex;
+}
+
+/* What was believed of the device no longer counts. */
+static void forget(struct adoption *a)
+{
+	struct fl_fib *fib = a->fib;
+	struct fl_hash_iter it;
+
+	fl_hash_each (n, &it, &fib->nexthops) {
+		struct fib_nexthop *nh = fl_container_of(n, struct fib_nexthop, node);
+
+		if (nh->key.ifindex == a->ifindex)
+			nh->in_kernel = false;
+	}
+	fl_hash_each (n, &it, &fib->rows) {
+		struct fib_row *row = fl_container_of(n, struct fib_row, node);
+
+		if (!is_on_device(row, a->ifindex))
+			continue;
+		fib_nexthop_put(fib, row->nh);
+		row->nh = NULL;
+		row->flags = 0;
+		fib_row_set(fib, row, FIB_ABSENT, FIB_FINE);
+	}
+}
+
+/* The nexthop object of ours that a route names, or NULL. */
+static const struct seen *seen_nexthop(const struct adoption *a, uint32_t id)
+{
+	const struct seen key = {.nhid = id};
+
+	if (!id || !a->nexthops.count)
+		return NULL;
+	return bsearch(&key, a->nexthops.items, a->nexthops.count, sizeof(key), by_id);
+}
+
+/* Somebody else's route on our device stands where ours should: the device is ours, so it may be
+ * replaced. */
+static void take_foreign_route(struct adoption *a, const struct seen *s)
+{
+	struct fib_row *row = fib_row_find(a->fib, &s->key);
+
+	if (row && row->count && !s->odd && s->value.ifindex == row->value.ifindex)
+		row->flags |= FIB_FORCE;
+}
+
+static bool equals(const struct fib_row *row, const struct seen *s)
+{
+	return !s->odd && memcmp(&row->value, &s->value, sizeof(s->value)) == 0;
+}
+
+/* With nexthop_compat_mode=0, a route alone does not tell its gateway. @return the nexthop that we
+ * use for it, or NULL: it has none, or a strange one */
+static struct fib_nexthop *resolve_nexthop(const struct adoption *a, struct seen *s)
+{
+	const struct seen *object = seen_nexthop(a, s->nhid);
+	struct fib_nexthop *nh = NULL;
+
+	if (object) {
+		s->value = object->value;
+		nh = fib_nexthop_find(a->fib, &object->value);
+	}
+	if (nh && nh->id == s->nhid)
+		return nh;
+	if (s->nhid)
+		s->odd = true;
+	return NULL;
+}
+
+static int take_row(struct adoption *a, const struct seen *shown)
+{
+	struct seen s = *shown;
+	struct fib_nexthop *nh = resolve_nexthop(a, &s);
+	struct fib_row *row;
+	bool messy;
+	int r;
+
+	if (s.key.kind == FL_ROW_ROUTE && s.value.ifindex != a->ifindex)
+		return 0;
+	r = fib_row_get(a->fib, &s.key, &row);
+	if (r < 0)
+		return r;
+	if (!row->count && row->state == FIB_ABSENT)
+		row->value = s.value;
+	/* an FDB entry comes once per remote: strange ones must go, and with them the right one */
+	messy = s.key.kind == FL_ROW_FDB && (row->state != FIB_ABSENT || !equals(row, &s));
+	if (messy)
+		row->flags |= FIB_PURGE;
+	fib_row_set(a->fib, row, equals(row, &s) && !messy ? FIB_SAME : FIB_OTHER, FIB_FINE);
+	if (nh && !row->nh) {
+		row->nh = nh;
+		nh->refs++;
+	}
+	return 0;
+}
+
+static int take_all(struct adoption *a)
+{
+	uint32_t i;
+	int r = 0;
+
+	for (i = 0; i < a->nexthops.count && r == 0; i++)
+		r = fib_nexthop_adopt(a->fib, &a->nexthops.items[i].value,
+				      a->nexthops.items[i].nhid);
+	for (i = 0; i < a->rows.count && r == 0; i++) {
+		const struct seen *s = &a->rows.items[i];
+
+		if (s->key.kind == FL_ROW_ROUTE && s->protocol != FL_RTPROT)
+			take_foreign_route(a, s);
+		else
+			r = take_row(a, s);
+	}
+	return r;
+}
+
+static void schedule_kind(struct adoption *a, enum fl_row_kind kind)
+{
+	struct fl_hash_iter it;
+
+	fl_hash_each (n, &it, &a->fib->rows) {
+		struct fib_row *row = fl_container_of(n, struct fib_row, node);
+
+		if (row->key.kind != kind || !is_on_device(row, a->ifindex))
+			continue;
+		/* what was to be added already keeps its place in the order of declaration */
+		if (row->list != FIB_ADD || row->state == FIB_SAME)
+			fib_row_schedule(a->fib, row);
+	}
+}
+
+int fl_fib_adopt(struct fl_fib *fib, uint32_t ifindex)
+{
+	struct adoption a = {.fib = fib, .ifindex = ifindex};
+	int r = collect_all(&a);
+
+	if (r == 0) {
+		forget(&a);
+		r = take_all(&a);
+		schedule_kind(&a, FL_ROW_NEIGH);
+		schedule_kind(&a, FL_ROW_FDB);
+		schedule_kind(&a, FL_ROW_ROUTE);
+	}
+	free(a.rows.items);
+	free(a.nexthops.items);
+	return r;
+}

@@ -1,0 +1,526 @@
+/* core/io/http.c - HTTP requests on the event loop: libcurl multi driven by libev. */
+#include "io/http.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <ev.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+
+#include "base/defs.h"
+#include "io/http_error.h"
+
+/* The kernel probes a silent peer and gives up on it after about 20 s, without waking us. */
+#define KEEPALIVE_IDLE_S     10L
+#define KEEPALIVE_INTERVAL_S 3L
+#define KEEPALIVE_COUNT	     3
+#define USER_TIMEOUT_MS	     19000u
+#define MAX_CONNECTIONS	     4L
+
+/* Any number but the one that was offered ends a transfer. */
+#define REFUSED ((size_t)-1)
+
+struct fl_http {
+	struct ev_loop *loop;
+	struct fl_http_conf conf;
+	CURLM *multi;
+	ev_timer timer;		 /* curl's own clock */
+	struct transfer *doomed; /* cancelled inside of a curl callback: freed once curl returns */
+	unsigned int depth; /* > 0 while curl, or the draining of its results, is on the stack */
+	bool dead;	    /* destroyed meanwhile */
+};
+
+/* What curl polls for one connection. */
+struct sock {
+	ev_io io;
+	struct fl_http *http;
+};
+
+/* One curl handle. It outlives its request where that is cancelled within a callback. */
+struct transfer {
+	struct fl_http *http;
+	struct fl_http_req *req; /* NULL: nobody wants the result */
+	CURL *easy;
+	struct curl_slist *headers;
+	struct transfer *next_doomed;
+	size_t received;
+	size_t max_body;
+	uint32_t timeout_ms;
+	bool too_long;
+	char error[CURL_ERROR_SIZE];
+};
+
+static void transfer_free(struct transfer *t)
+{
+	if (!t)
+		return;
+	if (t->easy)
+		curl_easy_cleanup(t->easy);
+	curl_slist_free_all(t->headers);
+	free(t);
+}
+
+static void free_doomed(struct fl_http *http)
+{
+	while (http->doomed) {
+		struct transfer *t = http->doomed;
+
+		http->doomed = t->next_doomed;
+		(void)curl_multi_remove_handle(http->multi, t->easy);
+		transfer_free(t);
+	}
+}
+
+static void http_free(struct fl_http *http)
+{
+	free_doomed(http);
+	curl_multi_cleanup(http->multi);
+	/* Closing the connection cache may have asked for a time-out once more. */
+	ev_timer_stop(http->loop, &http->timer);
+	curl_global_cleanup();
+	free(http);
+}
+
+/* ---- curl's callbacks ---- */
+
+static size_t on_header(char *bytes, size_t size, size_t n, void *data)
+{
+	struct transfer *t = data;
+	size_t len = size * n, name_len, start;
+	char line[1024];
+	char *colon;
+
+	if (!t->req)
+		return REFUSED;
+	/* Nothing that we look for is longer; a status line has no colon where a name may end. */
+	if (!t->req->ops->header || len >= sizeof(line))
+		return len;
+	memcpy(line, bytes, len);
+	line[len] = '\0';
+	colon = strchr(line, ':');
+	if (!colon)
+		return len;
+	name_len = (size_t)(colon - line);
+	line[name_len] = '\0';
+	start = name_len + 1 + strspn(colon + 1, " \t");
+	while (len > start && strchr(" \t\r\n", line[len - 1]))
+		line[--len] = '\0';
+	(void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &t->req->status);
+	if (t->req->ops->header(t->req, line, line + start) != 0)
+		return REFUSED;
+	return t->req ? size * n : REFUSED;
+}
+
+static size_t on_body(char *bytes, size_t size, size_t n, void *data)
+{
+	struct transfer *t = data;
+	struct fl_http_req *req = t->req;
+	size_t len = size * n;
+
+	if (!req)
+		return REFUSED;
+	if (t->max_body && len > t->max_body - t->received) {
+		t->too_long = true;
+		return REFUSED;
+	}
+	t->received += len;
+	if (req->ops->body && req->ops->body(req, bytes, len) != 0)
+		return REFUSED;
+	return t->req ? len : REFUSED; /* NULL: cancelled within body() */
+}
+
+static int on_socket_made(void *data, curl_socket_t fd, curlsocktype purpose)
+{
+	const int count = KEEPALIVE_COUNT;
+	const unsigned int user_timeout_ms = USER_TIMEOUT_MS;
+
+	(void)data;
+	(void)purpose;
+	/* Unsupported is no fault: the time-out of each exchange stays. */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout_ms,
+			 sizeof(user_timeout_ms));
+	return CURL_SOCKOPT_OK;
+}
+
+/* ---- results ---- */
+
+static void report(struct transfer *t, CURLcode code)
+{
+	const struct fl_http_fault fault = {
+		.easy = t->easy,
+		.code = code,
+		.text = t->error,
+		.conf = &t->http->conf,
+		.timeout_ms = t->timeout_ms,
+		.max_body = t->max_body,
+		.too_long = t->too_long,
+	};
+	struct fl_http_result res = {.why = ""};
+	struct fl_http_req *req = t->req;
+	char why[CURL_ERROR_SIZE + 512];
+
+	(void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &res.status);
+	res.error = fl_http_fault_error(&fault);
+	if (res.error != 0) {
+		fl_http_fault_describe(&fault, res.error, why, sizeof(why));
+		res.why = why;
+	}
+	req->running = false;
+	req->ops->done(req, &res);
+}
+
+static void drain(struct fl_http *http)
+{
+	CURLMsg *msg;
+	int left;
+
+	while (!http->dead && (msg = curl_multi_info_read(http->multi, &left))) {
+		CURLcode code = msg->data.result;
+		struct transfer *t = NULL;
+
+		if (msg->msg != CURLMSG_DONE)
+			continue;
+		(void)curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&t);
+		if (!t->req)
+			continue; /* doomed: freed below */
+		(void)curl_multi_remove_handle(http->multi, t->easy);
+		report(t, code);
+	}
+}
+
+/* Let curl act, then hand out what ended. Callbacks may destroy everything but this frame. */
+static void turn(struct fl_http *http, curl_socket_t fd, int events)
+{
+	int running;
+
+	http->depth++;
+	(void)curl_multi_socket_action(http->multi, fd, events, &running);
+	drain(http);
+	http->depth--;
+	if (http->depth > 0)
+		return;
+	free_doomed(http);
+	if (http->dead)
+		http_free(http);
+}
+
+/* ---- sockets and the clock ---- */
+
+static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	(void)loop;
+	(void)revents;
+	turn(fl_container_of(w, struct fl_http, timer), CURL_SOCKET_TIMEOUT, 0);
+}
+
+static void on_io(struct ev_loop *loop, ev_io *w, int revents)
+{
+	struct sock *s = fl_container_of(w, struct sock, io);
+	int events = (revents & EV_READ ? CURL_CSELECT_IN : 0) |
+		     (revents & EV_WRITE ? CURL_CSELECT_OUT : 0);
+
+	(void)loop;
+	turn(s->http, w->fd, events);
+}
+
+static int want_socket(CURL *easy, curl_socket_t fd, int what, void *data, void *assigned)
+{
+	struct fl_http *http = data;
+	struct sock *s = assigned;
+	int events = (what & CURL_POLL_IN ? EV_READ : 0) | (what & CURL_POLL_OUT ? EV_WRITE : 0);
+
+	(void)easy;
+	if (what == CURL_POLL_REMOVE) {
+		if (s)
+			ev_io_stop(http->loop, &s->io);
+		free(s);
+		return 0;
+	}
+	if (!s) {
+		s = calloc(1, sizeof(*s));
+		if (!s)
+			return -1;
+		s->http = http;
+		ev_init(&s->io, on_io);
+		(void)curl_multi_assign(http->multi, fd, s);
+	}
+	if (ev_is_active(&s->io) && s->io.fd == fd &&
+	    (s->io.events & (EV_READ | EV_WRITE)) == events)
+		return 0;
+	ev_io_stop(http->loop, &s->io);
+	ev_io_set(&s->io, fd, events);
+	ev_io_start(http->loop, &s->io);
+	return 0;
+}
+
+static int want_timer(CURLM *multi, long timeout_ms, void *data)
+{
+	struct fl_http *http = data;
+
+	(void)multi;
+	ev_timer_stop(http->loop, &http->timer);
+	if (timeout_ms < 0)
+		return 0;
+	ev_timer_set(&http->timer, (double)timeout_ms / 1e3, 0.);
+	ev_timer_start(http->loop, &http->timer);
+	return 0;
+}
+
+/* ---- life ---- */
+
+int fl_http_create(struct ev_loop *loop, const struct fl_http_conf *conf, struct fl_http **ret)
+{
+	struct fl_http *http;
+
+	/* The flags make no difference to the cost (0.8 ms), and OpenSSL starts up by itself. */
+	if (curl_global_init(CURL_GLOBAL_NOTHING) != CURLE_OK)
+		return -ENOMEM;
+	http = calloc(1, sizeof(*http));
+	if (!http)
+		goto cleanup;
+	http->multi = curl_multi_init();
+	if (!http->multi)
+		goto free_http;
+	http->loop = loop;
+	http->conf = *conf;
+	ev_init(&http->timer, on_timer);
+	(void)curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, want_socket);
+	(void)curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
+	(void)curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, want_timer);
+	(void)curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http);
+	(void)curl_multi_setopt(http->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
+	(void)curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, MAX_CONNECTIONS);
+	/* OpenSSL writes without MSG_NOSIGNAL, and CURLOPT_NOSIGNAL keeps curl from helping. */
+	(void)signal(SIGPIPE, SIG_IGN);
+
+	*ret = http;
+	return 0;
+
+free_http:
+	free(http);
+cleanup:
+	curl_global_cleanup();
+	return -ENOMEM;
+}
+
+void fl_http_destroy(struct fl_http *http)
+{
+	if (!http)
+		return;
+	if (http->depth > 0)
+		http->dead = true; /* turn() is below us on the stack: it frees */
+	else
+		http_free(http);
+}
+
+/* ---- requests ---- */
+
+static bool is_set(const char *s)
+{
+	return s && *s;
+}
+
+static CURLcode set_tls(CURL *easy, const struct fl_http_conf *conf)
+{
+	CURLcode r = curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+
+	r |= curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
+	r |= curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+#if LIBCURL_VERSION_NUM >= 0x075700
+	/* Files are read anew for each connection, so that renewed ones are seen. */
+	(void)curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, 0L);
+#endif
+	if (is_set(conf->ca_file)) {
+		r |= curl_easy_setopt(easy, CURLOPT_CAINFO, conf->ca_file);
+		/* Else the CAs that curl was built to know would be trusted beside it. */
+		r |= curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+	}
+	if (is_set(conf->cert_file))
+		r |= curl_easy_setopt(easy, CURLOPT_SSLCERT, conf->cert_file);
+	if (is_set(conf->key_file))
+		r |= curl_easy_setopt(easy, CURLOPT_SSLKEY, conf->key_file);
+	return r;
+}
+
+static CURLcode set_tcp(CURL *easy, const struct fl_http_conf *conf)
+{
+	CURLcode r = curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+
+	r |= curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+	r |= curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
+	r |= curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S);
+	r |= curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_socket_made);
+	r |= curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)conf->connect_timeout_ms);
+	return r;
+}
+
+/* What all requests of a handle have in common. */
+static CURLcode set_common(struct transfer *t)
+{
+	const struct fl_http_conf *conf = &t->http->conf;
+	CURL *easy = t->easy;
+	CURLcode r = curl_easy_setopt(easy, CURLOPT_PRIVATE, t);
+
+#if LIBCURL_VERSION_NUM >= 0x075500
+	r |= curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+#else
+	r |= curl_easy_setopt(easy, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
+#endif
+	r |= curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+	/* What we talk to is infrastructure: a proxy for the web is not on the way to it, and would
+	 * see the password. Redirects are not followed either, which is curl's default. */
+	r |= curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
+	r |= curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, t->error);
+	r |= curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+	r |= curl_easy_setopt(easy, CURLOPT_HEADERDATA, t);
+	r |= curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+	r |= curl_easy_setopt(easy, CURLOPT_WRITEDATA, t);
+	if (is_set(conf->user_agent))
+		r |= curl_easy_setopt(easy, CURLOPT_USERAGENT, conf->user_agent);
+	if (is_set(conf->username)) {
+		r |= curl_easy_setopt(easy, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
+		r |= curl_easy_setopt(easy, CURLOPT_USERNAME, conf->username);
+		r |= curl_easy_setopt(easy, CURLOPT_PASSWORD, conf->password ? conf->password : "");
+	}
+	r |= set_tcp(easy, conf);
+	r |= set_tls(easy, conf);
+	return r;
+}
+
+static int transfer_create(struct fl_http_req *req, struct transfer **ret)
+{
+	struct transfer *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return -ENOMEM;
+	t->http = req->http;
+	t->req = req;
+	t->easy = curl_easy_init();
+	if (!t->easy || set_common(t) != CURLE_OK) {
+		transfer_free(t);
+		return -ENOMEM;
+	}
+	*ret = t;
+	return 0;
+}
+
+int fl_http_req_init(struct fl_http_req *req, struct fl_http *http, const struct fl_http_ops *ops)
+{
+	*req = (struct fl_http_req){.http = http, .ops = ops};
+	return 0;
+}
+
+static int set_headers(struct transfer *t, const struct fl_http_spec *spec)
+{
+	struct curl_slist *list = NULL, *more;
+	char type[128];
+
+	(void)snprintf(type, sizeof(type), "Content-Type: %s",
+		       spec->content_type ? spec->content_type
+					  : "application/x-www-form-urlencoded");
+	/* A body of ours is small: asking first would cost a round trip. */
+	list = curl_slist_append(NULL, "Expect:");
+	more = list && spec->body ? curl_slist_append(list, type) : list;
+	if (!more) {
+		curl_slist_free_all(list);
+		return -ENOMEM;
+	}
+	(void)curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, more);
+	curl_slist_free_all(t->headers);
+	t->headers = more;
+	return 0;
+}
+
+static int set_request(struct transfer *t, const struct fl_http_spec *spec)
+{
+	CURLcode r = curl_easy_setopt(t->easy, CURLOPT_URL, spec->url);
+
+	if (r == CURLE_OK)
+		r = curl_easy_setopt(t->easy, CURLOPT_HTTPGET, 1L);
+	if (r == CURLE_OK && spec->body) {
+		r = curl_easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE, -1L);
+		if (r == CURLE_OK)
+			r = curl_easy_setopt(t->easy, CURLOPT_COPYPOSTFIELDS, spec->body);
+	}
+	if (r == CURLE_OK)
+		r = curl_easy_setopt(t->easy, CURLOPT_CUSTOMREQUEST, spec->method);
+	if (r == CURLE_OK)
+		r = curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, (long)spec->timeout_ms);
+	return r == CURLE_OK ? set_headers(t, spec) : -ENOMEM;
+}
+
+static bool url_is_good(const char *url)
+{
+	CURLU *u = curl_url();
+	bool good = u && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK;
+
+	curl_url_cleanup(u);
+	return good &&
+	       (strncasecmp(url, "http://", 7) == 0 || strncasecmp(url, "https://", 8) == 0);
+}
+
+int fl_http_req_start(struct fl_http_req *req, const struct fl_http_spec *spec)
+{
+	struct transfer *t = req->priv;
+	int r;
+
+	if (req->running)
+		return -EBUSY;
+	if (!url_is_good(spec->url))
+		return -EINVAL;
+	if (!t) {
+		r = transfer_create(req, &t);
+		if (r < 0)
+			return r;
+		req->priv = t;
+		req->easy = t->easy;
+	}
+	r = set_request(t, spec);
+	if (r < 0)
+		return r;
+	t->received = 0;
+	t->too_long = false;
+	t->max_body = spec->max_body;
+	t->timeout_ms = spec->timeout_ms;
+	t->error[0] = '\0';
+	if (curl_multi_add_handle(req->http->multi, t->easy) != CURLM_OK)
+		return -ENOMEM;
+	req->running = true;
+	req->status = 0;
+	return 0;
+}
+
+void fl_http_req_cancel(struct fl_http_req *req)
+{
+	struct transfer *t = req->priv;
+
+	if (!req->running)
+		return;
+	req->running = false;
+	/* curl refuses to be called from its own callbacks, so leave the handle to turn(). */
+	if (req->http->depth > 0) {
+		t->req = NULL;
+		t->next_doomed = req->http->doomed;
+		req->http->doomed = t;
+		req->priv = NULL;
+		req->easy = NULL;
+		return;
+	}
+	(void)curl_multi_remove_handle(req->http->multi, t->easy);
+}
+
+void fl_http_req_done(struct fl_http_req *req)
+{
+	if (!req->http)
+		return;
+	fl_http_req_cancel(req);
+	transfer_free(req->priv);
+	*req = (struct fl_http_req){0};
+}

@@ -1,0 +1,117 @@
+/* core/main.c - options, then the loop. The only place that ends the process. */
+#include "config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "daemon.h"
+#include "netconf.h"
+#include "options.h"
+
+#define CONFIG_MAX (1u << 20) /* bytes: no network config is longer */
+
+static int read_all(FILE *in, struct fl_buf *buf)
+{
+	char piece[4096];
+	size_t n;
+
+	while ((n = fread(piece, 1, sizeof(piece), in)) > 0 && buf->len <= CONFIG_MAX)
+		fl_buf_append(buf, piece, n);
+	if (ferror(in))
+		return errno ? -errno : -EIO;
+	if (buf->len > CONFIG_MAX)
+		return -EFBIG;
+	return buf->error;
+}
+
+static int read_config(const char *path, struct fl_buf *buf)
+{
+	FILE *in = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
+	int r;
+
+	if (!in)
+		return -errno;
+	r = read_all(in, buf);
+	if (in != stdin)
+		(void)fclose(in);
+	return r;
+}
+
+/* --check-config: no etcd, no privileges; the refusal goes to stderr, the config to stdout. */
+static int check_config(const char *path)
+{
+	struct fl_netconf nc;
+	struct fl_buf text = {0};
+	char *why = NULL, *printed = NULL;
+	int r = read_config(path, &text);
+
+	if (r == 0) {
+		r = fl_netconf_parse(text.data ? text.data : "", text.len, &nc, &why);
+		if (r == 0) {
+			printed = fl_netconf_print(&nc);
+			fl_netconf_done(&nc);
+		}
+	}
+	if (r == 0 && !printed)
+		r = -ENOMEM;
+	if (r == 0)
+		(void)puts(printed);
+	else
+		(void)fprintf(stderr, "%s: %s\n", path, why ? why : strerror(-r));
+	free(why);
+	free(printed);
+	fl_buf_done(&text);
+	return r ? FL_EXIT_FAULT : FL_EXIT_OK;
+}
+
+static int act(const struct fl_options *opts)
+{
+	if (opts->help) {
+		fl_options_help(stdout);
+		return FL_EXIT_OK;
+	}
+	if (opts->version) {
+		(void)puts(PACKAGE_VERSION);
+		return FL_EXIT_OK;
+	}
+	fl_log_init(opts->log_format, (int)opts->verbosity);
+	if (opts->check_config[0])
+		return check_config(opts->check_config);
+	if (opts->check)
+		return fl_daemon_check(opts);
+	return fl_daemon_run(opts);
+}
+
+/* Neither children nor /proc/PID/environ are to show it any longer. */
+static void hide_password(void)
+{
+	char *value = getenv("FLANNELD_ETCD_PASSWORD");
+
+	if (!value)
+		return;
+	explicit_bzero(value, strlen(value));
+	(void)unsetenv("FLANNELD_ETCD_PASSWORD");
+}
+
+int main(int argc, char **argv)
+{
+	struct fl_options opts;
+	char *why = NULL;
+	int code, r = fl_options_parse(argc, argv, environ, &opts, &why);
+
+	hide_password();
+	if (r < 0) {
+		(void)fprintf(stderr, "flanneld: %s\n", why ? why : strerror(-r));
+		code = r == -EINVAL ? FL_EXIT_USAGE : FL_EXIT_FAULT;
+	} else {
+		code = act(&opts);
+	}
+	free(why);
+	fl_options_done(&opts);
+	return code;
+}

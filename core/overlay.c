@@ -1,0 +1,262 @@
+/* core/overlay.c - the leases of others become rows: peers in, backend.rows() asked, fib told. */
+#include "overlay.h"
+
+#include <errno.h>
+#include <ev.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/backoff.h"
+#include "env.h"
+#include "fib.h"
+#include "peers.h"
+
+struct fl_overlay {
+	struct fl_overlay_conf conf;
+	struct fl_peers *peers;
+	struct fl_peers_listener peers_listener;
+	struct fl_fib *fib;
+	struct fl_fib_listener fib_listener;
+	struct fl_rows rows; /* scratch: the rows of the peer at hand */
+	struct fl_overlay_stats stats;
+	struct fl_backoff adopt_backoff;
+	ev_timer adopt_timer;
+	bool in_snapshot;
+	bool adopted; /* the kernel was compared once; before that nothing is sent to it */
+};
+
+/* Which of the stats a lease counts in. */
+enum verdict { REACHED, IGNORED, REJECTED };
+
+static uint32_t *counter_of(struct fl_overlay *o, enum verdict v)
+{
+	switch (v) {
+	case REACHED:
+		return &o->stats.reached;
+	case IGNORED:
+		return &o->stats.ignored;
+	default:
+		return &o->stats.rejected;
+	}
+}
+
+static bool subnet_is_sane(const struct fl_overlay *o, const struct fl_prefix *subnet)
+{
+	const struct fl_prefix *network = &o->conf.env->network;
+
+	if (subnet->len <= network->len || !fl_prefix_contains(network, &subnet->addr))
+		return false;
+	return !fl_prefix_overlaps(subnet, &o->conf.own_subnet);
+}
+
+/* A function of the lease and the backend's state alone, so that what was declared can be
+ * withdrawn. */
+static enum verdict judge(struct fl_overlay *o, const struct fl_lease *peer)
+{
+	int r;
+
+	fl_rows_reset(&o->rows);
+	if (strcmp(peer->backend_type, o->conf.ops->name) != 0)
+		return IGNORED;
+	if (!subnet_is_sane(o, &peer->subnet)) {
+		(void)fl_rows_reject(&o->rows, "its subnet is outside of Network or overlaps ours");
+		return REJECTED;
+	}
+	r = o->conf.ops->rows(o->conf.backend, peer, &o->rows);
+	if (r == 0)
+		return REACHED;
+	if (!o->rows.why[0])
+		(void)fl_rows_reject(&o->rows, "%s", strerror(-r));
+	return REJECTED;
+}
+
+static void say_added(const struct fl_overlay *o, const struct fl_lease *peer, enum verdict v)
+{
+	char subnet[FL_PREFIX_STRLEN], ip[FL_ADDR_STRLEN];
+
+	fl_prefix_format(&peer->subnet, subnet);
+	fl_addr_format(&peer->public_ip, ip);
+	if (v == REJECTED)
+		fl_warn("peers", "%s of %s: left out: %s", subnet, ip, o->rows.why);
+	else if (v == IGNORED)
+		fl_info("peers", "%s of %s: ignored: its backend is %s, ours is %s", subnet, ip,
+			peer->backend_type, o->conf.ops->name);
+	else
+		fl_log(o->in_snapshot ? FL_LOG_DEBUG : FL_LOG_INFO, "peers", "%s is reached at %s",
+		       subnet, ip);
+}
+
+static void on_added(struct fl_peers_listener *l, const struct fl_lease_record *rec)
+{
+	struct fl_overlay *o = fl_container_of(l, struct fl_overlay, peers_listener);
+	enum verdict v = judge(o, &rec->lease);
+	uint32_t i;
+	int r = 0;
+
+	(*counter_of(o, v))++;
+	say_added(o, &rec->lease, v);
+	if (v != REACHED)
+		return;
+	for (i = 0; i < o->rows.count && r == 0; i++)
+		r = fl_fib_declare(o->fib, &o->rows.rows[i]);
+	if (r < 0) {
+		char subnet[FL_PREFIX_STRLEN];
+
+		fl_err("peers", "%s: %s; this peer is not reached until it changes",
+		       fl_prefix_format(&rec->lease.subnet, subnet), strerror(-r));
+	}
+}
+
+static void on_removed(struct fl_peers_listener *l, const struct fl_lease_record *rec)
+{
+	struct fl_overlay *o = fl_container_of(l, struct fl_overlay, peers_listener);
+	enum verdict v = judge(o, &rec->lease);
+	char subnet[FL_PREFIX_STRLEN];
+	uint32_t i;
+
+	(*counter_of(o, v))--;
+	fl_info("peers", "%s is gone or changes", fl_prefix_format(&rec->lease.subnet, subnet));
+	if (v != REACHED)
+		return;
+	for (i = o->rows.count; i > 0; i--)
+		fl_fib_withdraw(o->fib, &o->rows.rows[i - 1]);
+}
+
+static void on_settled(struct fl_fib_listener *l)
+{
+	struct fl_overlay *o = fl_container_of(l, struct fl_overlay, fib_listener);
+	struct fl_fib_stats s;
+
+	fl_fib_stats(o->fib, &s);
+	fl_debug("fib", "%u rows declared, %u installed, %u failed, %u in conflict", s.declared,
+		 s.installed, s.failed, s.conflicts);
+}
+
+/* Until the kernel was compared, nothing may be sent: equal rows would be touched, strangers
+ * overlooked. */
+static void adopt_or_retry(struct fl_overlay *o)
+{
+	uint32_t i;
+	int r = 0;
+
+	for (i = 0; i < o->conf.env->n_devices && r == 0; i++)
+		r = fl_fib_adopt(o->fib, o->conf.env->devices[i]);
+	if (r < 0) {
+		uint32_t ms = fl_backoff_next(&o->adopt_backoff);
+
+		fl_warn("fib", "cannot read the kernel's tables: %s; retrying in %u ms",
+			strerror(-r), ms);
+		ev_timer_stop(o->conf.loop, &o->adopt_timer);
+		ev_timer_set(&o->adopt_timer, ms / 1e3, 0.);
+		ev_timer_start(o->conf.loop, &o->adopt_timer);
+		return;
+	}
+	o->adopted = true;
+	fl_fib_commit(o->fib);
+}
+
+static void on_adopt_timer(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct fl_overlay *o = fl_container_of(w, struct fl_overlay, adopt_timer);
+
+	(void)loop;
+	(void)revents;
+	if (!o->adopted && !o->in_snapshot)
+		adopt_or_retry(o);
+}
+
+void fl_overlay_snapshot_begin(struct fl_overlay *o)
+{
+	o->in_snapshot = true;
+	fl_peers_snapshot_begin(o->peers);
+}
+
+void fl_overlay_snapshot_end(struct fl_overlay *o)
+{
+	fl_peers_snapshot_end(o->peers);
+	o->in_snapshot = false;
+	o->stats.peers = fl_peers_count(o->peers);
+	fl_info("peers", "%u leases of other hosts: %u reached, %u of another backend, %u left out",
+		o->stats.peers, o->stats.reached, o->stats.ignored, o->stats.rejected);
+	if (o->adopted)
+		fl_fib_commit(o->fib);
+	else
+		adopt_or_retry(o);
+}
+
+void fl_overlay_snapshot_abort(struct fl_overlay *o)
+{
+	fl_peers_snapshot_abort(o->peers);
+	o->in_snapshot = false;
+	if (o->adopted)
+		fl_fib_commit(o->fib);
+}
+
+void fl_overlay_put(struct fl_overlay *o, struct fl_lease_record *rec)
+{
+	char subnet[FL_PREFIX_STRLEN];
+	int r;
+
+	fl_prefix_format(&rec->lease.subnet, subnet);
+	r = fl_peers_put(o->peers, rec);
+	if (r < 0)
+		fl_err("peers", "%s: %s; this lease is left as it was", subnet, strerror(-r));
+	if (o->adopted && !o->in_snapshot)
+		fl_fib_commit(o->fib);
+}
+
+void fl_overlay_keep(struct fl_overlay *o, const struct fl_prefix *subnet)
+{
+	fl_peers_keep(o->peers, subnet);
+}
+
+void fl_overlay_del(struct fl_overlay *o, const struct fl_prefix *subnet)
+{
+	fl_peers_del(o->peers, subnet);
+	if (o->adopted && !o->in_snapshot)
+		fl_fib_commit(o->fib);
+}
+
+void fl_overlay_stats(const struct fl_overlay *o, struct fl_overlay_stats *ret)
+{
+	*ret = o->stats;
+	ret->peers = fl_peers_count(o->peers);
+}
+
+int fl_overlay_create(const struct fl_overlay_conf *conf, struct fl_overlay **ret)
+{
+	struct fl_overlay *o = calloc(1, sizeof(*o));
+	int r;
+
+	if (!o)
+		return -ENOMEM;
+	o->conf = *conf;
+	o->peers_listener.added = on_added;
+	o->peers_listener.removed = on_removed;
+	o->fib_listener.settled = on_settled;
+	ev_timer_init(&o->adopt_timer, on_adopt_timer, 0., 0.);
+	(void)fl_backoff_init(&o->adopt_backoff, 100, 5000);
+	r = fl_peers_create(&o->peers_listener, &o->peers);
+	if (r < 0)
+		goto fail;
+	r = fl_fib_create(conf->loop, conf->env->rtnl, &o->fib_listener, &o->fib);
+	if (r < 0)
+		goto fail;
+	*ret = o;
+	return 0;
+
+fail:
+	fl_overlay_destroy(o);
+	return r;
+}
+
+void fl_overlay_destroy(struct fl_overlay *o)
+{
+	if (!o)
+		return;
+	ev_timer_stop(o->conf.loop, &o->adopt_timer);
+	fl_peers_destroy(o->peers);
+	fl_fib_destroy(o->fib);
+	fl_rows_done(&o->rows);
+	free(o);
+}

@@ -1,0 +1,53 @@
+/* core/overlay.h - the leases of others become rows: peers in, backend.rows() asked, fib told. */
+#ifndef FL_OVERLAY_H
+#define FL_OVERLAY_H
+
+#include <stdint.h>
+
+#include "lease.h"
+
+struct ev_loop;
+struct fl_env;
+struct fl_overlay; /* fields in overlay.c */
+
+/** Borrowed, and must outlive the overlay. */
+struct fl_overlay_conf {
+	struct ev_loop *loop;
+	const struct fl_env *env; /* its devices are the ones to compare with the kernel */
+	const struct fl_backend_ops *ops;
+	struct fl_backend *backend;
+	struct fl_prefix own_subnet;
+};
+
+struct fl_overlay_stats {
+	uint32_t peers;	   /* leases of others that are known */
+	uint32_t reached;  /* whose rows are declared */
+	uint32_t ignored;  /* of another backend type (K10) */
+	uint32_t rejected; /* outside of Network, or with data that the backend refuses */
+};
+
+/** @return 0 or -errno; @p ret is set only on success, and the caller's until fl_overlay_destroy()
+ */
+int fl_overlay_create(const struct fl_overlay_conf *conf, struct fl_overlay **ret);
+/** Rows stay in the kernel. NULL is a no-op. */
+void fl_overlay_destroy(struct fl_overlay *o);
+
+/**
+ * A snapshot of all leases: begin, put or keep each, end or abort. The end of the first one
+ * compares the kernel with what is declared (fl_fib_adopt), so only then are rows of peers that
+ * have left removed.
+ */
+void fl_overlay_snapshot_begin(struct fl_overlay *o);
+void fl_overlay_snapshot_end(struct fl_overlay *o);
+void fl_overlay_snapshot_abort(struct fl_overlay *o);
+
+/** A lease of another host, from a snapshot or as an event. @param rec taken */
+void fl_overlay_put(struct fl_overlay *o, struct fl_lease_record *rec);
+/** The entry of @p subnet is there but unreadable: what is known of it stays (S1). */
+void fl_overlay_keep(struct fl_overlay *o, const struct fl_prefix *subnet);
+/** The lease of @p subnet is gone. */
+void fl_overlay_del(struct fl_overlay *o, const struct fl_prefix *subnet);
+
+void fl_overlay_stats(const struct fl_overlay *o, struct fl_overlay_stats *ret);
+
+#endif

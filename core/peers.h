@@ -1,0 +1,46 @@
+/* core/peers.h - the leases of the other hosts: snapshot or event in, additions and removals out.
+ * O(1) each. */
+#ifndef FL_PEERS_H
+#define FL_PEERS_H
+
+#include <stdint.h>
+
+#include "lease.h"
+
+struct fl_peers; /* fields in peers.c */
+
+/** Who is told. Embed one in the owner; fl_container_of() gets back to it. */
+struct fl_peers_listener {
+	/** A lease appeared. @p rec is borrowed, and stays until removed() for it returns. */
+	void (*added)(struct fl_peers_listener *l, const struct fl_lease_record *rec);
+	/** A lease is gone, or about to be replaced (then added() follows at once). */
+	void (*removed)(struct fl_peers_listener *l, const struct fl_lease_record *rec);
+};
+
+int fl_peers_create(struct fl_peers_listener *listener, struct fl_peers **ret);
+void fl_peers_destroy(struct fl_peers *p); /* tells nobody; NULL is a no-op */
+
+/**
+ * A lease as the store has it now. Unknown: added(). Known and the same for other hosts: only index
+ * and expiry are taken over, nobody is told. Known and different: removed(), added().
+ * @param rec  taken, also on error
+ */
+int fl_peers_put(struct fl_peers *p, struct fl_lease_record *rec);
+/** The lease of @p subnet is gone; no-op if it is not known. */
+void fl_peers_del(struct fl_peers *p, const struct fl_prefix *subnet);
+
+/** A snapshot begins: put what it holds, then end it (whatever was not put is removed), or abort it
+ * (nothing is). */
+void fl_peers_snapshot_begin(struct fl_peers *p);
+void fl_peers_snapshot_end(struct fl_peers *p);
+void fl_peers_snapshot_abort(struct fl_peers *p);
+
+/** In a snapshot: this subnet's entry is there but unreadable, so what we know of it stays (S1: no
+ * removal on doubt). */
+void fl_peers_keep(struct fl_peers *p, const struct fl_prefix *subnet);
+
+uint32_t fl_peers_count(const struct fl_peers *p);
+const struct fl_lease_record *fl_peers_find(const struct fl_peers *p,
+					    const struct fl_prefix *subnet);
+
+#endif

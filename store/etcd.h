@@ -1,0 +1,102 @@
+/* store/etcd.h - between what both APIs of etcd share (etcd.c and its parts: policy, endpoints,
+ * retries, the life of the own lease) and what each API speaks (etcd2.c: one request in, typed
+ * results out). Floors: etcd.c stands on a struct fl_etcd_api. */
+#ifndef FL_STORE_ETCD_H
+#define FL_STORE_ETCD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct fl_http;
+
+extern const struct fl_store_ops fl_store_etcd;
+
+#define FL_ETCD_PREFIX_MAX 512u	   /* bytes, with NUL */
+#define FL_ETCD_CONFIG_MAX 262144u /* bytes: a longer network config is refused */
+#define FL_ETCD_FOREVER	   (-1)	   /* a TTL: there is none */
+
+enum fl_etcd_verb {
+	FL_ETCD_GET_CONFIG, /* PREFIX/config */
+	FL_ETCD_LIST,	    /* all below PREFIX/subnets; a missing folder is MISSING */
+	FL_ETCD_GET,	    /* one of them: key */
+	FL_ETCD_CREATE,	    /* only if there is none: key, value, ttl_s */
+	FL_ETCD_UPDATE,	    /* only at that index: key, value, ttl_s, index */
+	FL_ETCD_REFRESH,    /* new TTL, waking nobody, only at that index: key, ttl_s, index */
+	FL_ETCD_REMOVE,	    /* only at that index: key, index */
+	FL_ETCD_WATCH,	    /* the first event behind index, below PREFIX/subnets */
+};
+
+/** Strings are borrowed until done(). */
+struct fl_etcd_request {
+	enum fl_etcd_verb verb;
+	const char *key; /* the last component */
+	const char *value;
+	int64_t ttl_s; /* or FL_ETCD_FOREVER */
+	uint64_t index;
+	uint32_t timeout_ms;
+};
+
+/** An entry below subnets/, as it is in an answer. Borrowed. */
+struct fl_etcd_entry {
+	const char *key; /* the last component; "config" for the config */
+	const char *value;
+	size_t value_len;
+	uint64_t index;	  /* modifiedIndex */
+	int64_t ttl_s;	  /* left, or FL_ETCD_FOREVER */
+	const char *flaw; /* why the value is of no use ("a folder"); NULL: it may be */
+	bool gone;	  /* an event that took it away: delete, expire */
+};
+
+/** How a request ended. */
+enum fl_etcd_outcome {
+	FL_ETCD_OK,
+	FL_ETCD_MISSING,  /* no such key */
+	FL_ETCD_CONFLICT, /* it is there already, or its index is another */
+	FL_ETCD_CLEARED,  /* watch: events may have been missed, take a snapshot */
+	FL_ETCD_QUIET,	  /* watch: ended without an event, go on */
+	FL_ETCD_DENIED,	  /* 401, 403: say so, retry slowly */
+	FL_ETCD_FAILED,	  /* no usable answer: try the next endpoint */
+};
+
+struct fl_etcd_result {
+	enum fl_etcd_outcome outcome;
+	uint64_t index;	 /* of the store: go on watching behind it (0: unknown); for a write: the
+			    entry's new index */
+	int64_t ttl_s;	 /* for a write: what is left, or FL_ETCD_FOREVER */
+	const char *why; /* one line for people; "" on success */
+};
+
+/** A slot for one request at a time. Embed one in its owner. */
+struct fl_etcd_slot {
+	const struct fl_etcd_slot_ops *ops;
+	void *call; /* private to the API */
+};
+
+struct fl_etcd_slot_ops {
+	/** A watch is accepted, though there is no event yet: the endpoint lives. */
+	void (*accepted)(struct fl_etcd_slot *slot);
+	/** An entry of the answer, streamed. Entries that came before a failure are to be
+	 * disbelieved. */
+	void (*entry)(struct fl_etcd_slot *slot, const struct fl_etcd_entry *e);
+	/** Exactly once per start that returned 0, last, never from within it; not after a cancel.
+	 * The slot may be started again in it. */
+	void (*done)(struct fl_etcd_slot *slot, const struct fl_etcd_result *res);
+};
+
+/** What an API of etcd implements. */
+struct fl_etcd_api {
+	const char *name; /* "v2" */
+	/** @p prefix is normal (one slash before each component, none behind), and borrowed. */
+	int (*init)(struct fl_etcd_slot *slot, struct fl_http *http, const char *prefix);
+	/** @p endpoint is a URL without slash at its end. */
+	int (*start)(struct fl_etcd_slot *slot, const char *endpoint,
+		     const struct fl_etcd_request *req);
+	void (*cancel)(struct fl_etcd_slot *slot); /* no-op if nothing runs */
+	void (*done)(struct fl_etcd_slot *slot);   /* no-op if init() was not, or failed */
+};
+
+/** What create() takes; the unit tests put their own here. */
+extern const struct fl_etcd_api *fl_etcd_api;
+
+#endif

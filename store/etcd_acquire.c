@@ -1,0 +1,353 @@
+/* store/etcd_acquire.c - take a lease: the one of our address, the previous subnet, or a new one.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "allocator.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "netconf.h"
+#include "store/etcd_internal.h"
+
+#define LIST_TIMEOUT_MS	   60000u
+#define REQUEST_TIMEOUT_MS 10000u
+#define RACE_MIN_MS	   10u
+#define RACE_MAX_MS	   1000u
+#define POOL_MIN_MS	   1000u
+#define POOL_MAX_MS	   5000u
+
+static const struct fl_etcd_chan_ops list_ops, write_ops, remove_ops;
+
+static void forget_listing(struct fl_etcd_acquire *a)
+{
+	fl_allocator_destroy(a->taken);
+	fl_lease_record_free(a->found);
+	fl_lease_record_free(a->at_previous);
+	a->taken = NULL;
+	a->found = NULL;
+	a->at_previous = NULL;
+	a->count = 0;
+	a->previous_taken = false;
+	a->failed = false;
+}
+
+static void list(struct fl_etcd *etcd, uint32_t delay_ms)
+{
+	const struct fl_etcd_request req = {
+		.verb = FL_ETCD_LIST,
+		.ttl_s = FL_ETCD_FOREVER,
+		.timeout_ms = LIST_TIMEOUT_MS,
+	};
+
+	forget_listing(&etcd->acquire);
+	fl_etcd_chan_start(&etcd->requests, &list_ops, &req, delay_ms);
+}
+
+/* Somebody was quicker: look again, but not in step with him. */
+static void again(struct fl_etcd *etcd)
+{
+	list(etcd, fl_backoff_next(&etcd->acquire.race));
+}
+
+/* ---- the listing ---- */
+
+/* Most entries need not be decoded: only those that may hold our address. A backslash may hide it.
+ */
+static bool may_be_ours(const struct fl_etcd *etcd, const struct fl_etcd_entry *e)
+{
+	char ip[FL_ADDR_STRLEN];
+
+	(void)fl_addr_format(&etcd->own.rec->lease.public_ip, ip);
+	return memmem(e->value, e->value_len, ip, strlen(ip)) ||
+	       memchr(e->value, '\\', e->value_len);
+}
+
+static struct fl_lease_record *decode(const struct fl_etcd_entry *e)
+{
+	struct fl_lease_record *rec;
+	char *why = NULL;
+
+	if (e->flaw || fl_lease_decode(e->key, e->value, e->value_len, &rec, &why) < 0) {
+		free(why); /* the watch says it */
+		return NULL;
+	}
+	rec->index = e->index;
+	rec->expires_s = e->ttl_s; /* as it came: only whether there is one counts here */
+	return rec;
+}
+
+/* Of several leases of our address: the previous subnet, else one that the config allows. */
+static unsigned int rank(const struct fl_etcd_acquire *a, const struct fl_lease_record *rec)
+{
+	if (!fl_netconf_allows(a->nc, &rec->lease.subnet))
+		return 0;
+	return fl_prefix_equal(&rec->lease.subnet, &a->previous) ? 2 : 1;
+}
+
+static void consider(struct fl_etcd *etcd, struct fl_lease_record *rec)
+{
+	struct fl_etcd_acquire *a = &etcd->acquire;
+
+	if (fl_addr_equal(&rec->lease.public_ip, &etcd->own.rec->lease.public_ip) &&
+	    !fl_prefix_is_set(&rec->lease.subnet6)) {
+		if (!a->found || rank(a, rec) > rank(a, a->found)) {
+			fl_lease_record_free(a->found);
+			a->found = rec;
+			return;
+		}
+	} else if (fl_prefix_equal(&rec->lease.subnet, &a->previous)) {
+		fl_lease_record_free(a->at_previous);
+		a->at_previous = rec;
+		return;
+	}
+	fl_lease_record_free(rec);
+}
+
+static void on_entry(struct fl_etcd *etcd, const struct fl_etcd_entry *e)
+{
+	struct fl_etcd_acquire *a = &etcd->acquire;
+	struct fl_prefix subnet, subnet6;
+	struct fl_lease_record *rec;
+	bool previous;
+
+	if (fl_lease_key_parse(e->key, &subnet, &subnet6) < 0)
+		return;
+	if (!a->taken && fl_allocator_create(a->nc, &a->taken) < 0)
+		a->failed = true;
+	if (a->failed || fl_allocator_take(a->taken, &subnet) < 0) {
+		a->failed = true;
+		return;
+	}
+	a->count++;
+	previous = fl_prefix_equal(&subnet, &a->previous);
+	a->previous_taken = a->previous_taken || previous;
+	if (!previous && !may_be_ours(etcd, e))
+		return;
+	rec = decode(e);
+	if (rec)
+		consider(etcd, rec);
+}
+
+static void on_restart(struct fl_etcd *etcd)
+{
+	forget_listing(&etcd->acquire);
+}
+
+/* ---- the decision ---- */
+
+static void write_lease(struct fl_etcd *etcd, const struct fl_prefix *subnet,
+			const struct fl_lease_record *over)
+{
+	struct fl_etcd_own *own = &etcd->own;
+	struct fl_etcd_request req = {
+		.verb = over ? FL_ETCD_UPDATE : FL_ETCD_CREATE,
+		.key = own->key,
+		.value = own->value,
+		.index = over ? over->index : 0,
+		.ttl_s = etcd->conf->lease_ttl_s,
+		.timeout_ms = REQUEST_TIMEOUT_MS,
+	};
+
+	own->rec->lease.subnet = *subnet;
+	if (over && over->expires_s == FL_ETCD_FOREVER)
+		req.ttl_s = FL_ETCD_FOREVER; /* a reservation stays one */
+	else if (over && fl_lease_same(&over->lease, &own->rec->lease))
+		req.verb = FL_ETCD_REFRESH; /* nothing is new but the TTL: wake nobody */
+	(void)fl_lease_key_format(subnet, NULL, own->key);
+	fl_etcd_chan_start(&etcd->requests, &write_ops, &req, 0);
+}
+
+static void remove_found(struct fl_etcd *etcd)
+{
+	struct fl_etcd_acquire *a = &etcd->acquire;
+	struct fl_etcd_request req = {
+		.verb = FL_ETCD_REMOVE,
+		.key = etcd->own.key,
+		.index = a->found->index,
+		.ttl_s = FL_ETCD_FOREVER,
+		.timeout_ms = REQUEST_TIMEOUT_MS,
+	};
+	char text[FL_PREFIX_STRLEN];
+
+	fl_warn("etcd",
+		"%s: a lease of our address that the network config does not allow; "
+		"deleting it",
+		fl_prefix_format(&a->found->lease.subnet, text));
+	(void)fl_lease_key_format(&a->found->lease.subnet, NULL, etcd->own.key);
+	fl_etcd_chan_start(&etcd->requests, &remove_ops, &req, 0);
+}
+
+/* Only what nobody else writes proves that a lease of another address was ours: its backend data.
+ */
+static bool was_ours(const struct fl_etcd *etcd, const struct fl_lease_record *rec)
+{
+	struct fl_lease as_ours = rec->lease, mine = etcd->own.rec->lease;
+
+	if (!mine.backend_data || rec->lease.backend_data == NULL)
+		return false;
+	as_ours.public_ip = mine.public_ip;
+	mine.subnet = as_ours.subnet;
+	return fl_lease_same(&as_ours, &mine);
+}
+
+static void tell_previous(struct fl_etcd_acquire *a)
+{
+	char text[FL_PREFIX_STRLEN], ip[FL_ADDR_STRLEN];
+
+	if (a->told_previous)
+		return;
+	a->told_previous = true;
+	(void)fl_prefix_format(&a->previous, text);
+	if (!fl_netconf_allows(a->nc, &a->previous))
+		fl_warn("etcd",
+			"%s: our previous subnet, but the network config does not allow it; "
+			"taking another",
+			text);
+	else if (a->at_previous)
+		fl_warn("etcd", "%s: our previous subnet, but %s holds it now; taking another",
+			text, fl_addr_format(&a->at_previous->lease.public_ip, ip));
+	else
+		fl_warn("etcd",
+			"%s: our previous subnet, but its entry or an overlapping one is in "
+			"the way; taking another",
+			text);
+}
+
+/* @return true if the previous subnet is being taken */
+static bool take_previous(struct fl_etcd *etcd)
+{
+	struct fl_etcd_acquire *a = &etcd->acquire;
+	bool allowed;
+
+	if (!fl_prefix_is_set(&a->previous))
+		return false;
+	allowed = fl_netconf_allows(a->nc, &a->previous);
+	if (allowed && a->at_previous && was_ours(etcd, a->at_previous)) {
+		write_lease(etcd, &a->previous, a->at_previous);
+		return true;
+	}
+	if (!allowed || a->previous_taken || !fl_allocator_is_free(a->taken, &a->previous)) {
+		tell_previous(a);
+		return false;
+	}
+	write_lease(etcd, &a->previous, NULL);
+	return true;
+}
+
+static void wait_for_room(struct fl_etcd *etcd)
+{
+	struct fl_etcd_acquire *a = &etcd->acquire;
+	char first[FL_ADDR_STRLEN], last[FL_ADDR_STRLEN], net[FL_PREFIX_STRLEN];
+
+	(void)fl_addr_format(&a->nc->subnet_min, first);
+	(void)fl_addr_format(&a->nc->subnet_max, last);
+	(void)fl_prefix_format(&a->nc->network, net);
+	if (!a->waiting)
+		fl_err("etcd",
+		       "no free /%u from %s to %s in %s: %u leases are taken; waiting for "
+		       "one to be released or to expire",
+		       a->nc->subnet_len, first, last, net, a->count);
+	a->waiting = true;
+	fl_etcd_wait_for(etcd, "waiting for a free /%u in %s: %u leases are taken",
+			 a->nc->subnet_len, net, a->count);
+	list(etcd, fl_backoff_next(&a->wait));
+}
+
+static void take_new(struct fl_etcd *etcd)
+{
+	struct fl_prefix subnet;
+
+	if (fl_allocator_pick(etcd->acquire.taken, &subnet) < 0)
+		wait_for_room(etcd);
+	else
+		write_lease(etcd, &subnet, NULL);
+}
+
+static void on_listed(struct fl_etcd *etcd, const struct fl_etcd_result *res)
+{
+	struct fl_etcd_acquire *a = &etcd->acquire;
+
+	(void)res; /* MISSING: nobody has a lease yet */
+	if (!a->taken && fl_allocator_create(a->nc, &a->taken) < 0)
+		a->failed = true;
+	if (a->failed) {
+		fl_err("etcd", "out of memory while reading the leases; retrying");
+		list(etcd, POOL_MAX_MS);
+		return;
+	}
+	if (a->found && rank(a, a->found) > 0)
+		write_lease(etcd, &a->found->lease.subnet, a->found);
+	else if (a->found)
+		remove_found(etcd);
+	else if (!take_previous(etcd))
+		take_new(etcd);
+}
+
+static void on_written(struct fl_etcd *etcd, const struct fl_etcd_result *res)
+{
+	struct fl_store_listener *l = etcd->store.listener;
+	bool created = etcd->requests.req.verb == FL_ETCD_CREATE;
+	char text[FL_PREFIX_STRLEN];
+
+	if (res->outcome != FL_ETCD_OK) {
+		again(etcd);
+		return;
+	}
+	fl_info("etcd", "%s: %s%s", fl_prefix_format(&etcd->own.rec->lease.subnet, text),
+		created ? "lease created" : "lease taken over",
+		res->ttl_s == FL_ETCD_FOREVER ? " (a reservation: it does not expire)" : "");
+	fl_etcd_acquire_done(etcd);
+	fl_etcd_own_taken(etcd, res->index, res->ttl_s);
+	fl_etcd_wait_for(etcd, NULL);
+	l->ops->acquired(l, etcd->own.rec);
+}
+
+static void on_removed(struct fl_etcd *etcd, const struct fl_etcd_result *res)
+{
+	if (res->outcome == FL_ETCD_OK || res->outcome == FL_ETCD_MISSING)
+		list(etcd, 0);
+	else
+		again(etcd);
+}
+
+static void no_entry(struct fl_etcd *etcd, const struct fl_etcd_entry *e)
+{
+	(void)etcd;
+	(void)e;
+}
+
+static const struct fl_etcd_chan_ops list_ops = {
+	.entry = on_entry,
+	.restart = on_restart,
+	.done = on_listed,
+};
+static const struct fl_etcd_chan_ops write_ops = {.entry = no_entry, .done = on_written};
+static const struct fl_etcd_chan_ops remove_ops = {.entry = no_entry, .done = on_removed};
+
+int fl_etcd_acquire(struct fl_store *s, const struct fl_netconf *nc, const struct fl_lease *mine,
+		    const struct fl_prefix *previous)
+{
+	struct fl_etcd *etcd = fl_etcd_of(s);
+	struct fl_etcd_acquire *a = &etcd->acquire;
+
+	fl_etcd_acquire_done(etcd);
+	fl_etcd_own_done(etcd);
+	etcd->own.rec = fl_lease_record_new(mine);
+	etcd->own.value = fl_lease_encode(mine);
+	if (!etcd->own.rec || !etcd->own.value)
+		return -ENOMEM;
+	a->nc = nc;
+	if (previous)
+		a->previous = *previous;
+	(void)fl_backoff_init(&a->race, RACE_MIN_MS, RACE_MAX_MS);
+	(void)fl_backoff_init(&a->wait, POOL_MIN_MS, POOL_MAX_MS);
+	list(etcd, 0);
+	return 0;
+}
+
+void fl_etcd_acquire_done(struct fl_etcd *etcd)
+{
+	forget_listing(&etcd->acquire);
+	etcd->acquire = (struct fl_etcd_acquire){0};
+}

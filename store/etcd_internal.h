@@ -1,0 +1,215 @@
+/* store/etcd_internal.h - what the parts of the etcd store share; for etcd*.c only. */
+#ifndef FL_STORE_ETCD_INTERNAL_H
+#define FL_STORE_ETCD_INTERNAL_H
+
+#include <ev.h>
+
+#include "base/backoff.h"
+#include "base/defs.h"
+#include "base/hash.h"
+#include "lease.h"
+#include "store/etcd.h"
+#include "store/store.h"
+
+struct fl_allocator;
+struct fl_etcd;
+struct fl_etcd_chan;
+
+#define FL_ETCD_TEXT_MAX 512u /* bytes, with NUL: a line for people */
+
+/* ---- endpoints: etcd_endpoints.c ---- */
+
+struct fl_etcd_endpoint {
+	char *url;   /* without slash at its end */
+	char *shown; /* the same without user and password, for messages */
+	bool down;   /* failed when it was last tried */
+	bool told;   /* and that was said */
+	char why[160];
+};
+
+struct fl_etcd_endpoints {
+	struct fl_etcd_endpoint *items;
+	size_t count;
+};
+
+/** @return 0; -EINVAL with @p why set (owned by the caller); -ENOMEM */
+int fl_etcd_endpoints_parse(const char *list, struct fl_etcd_endpoints *ret, char **why);
+void fl_etcd_endpoints_done(struct fl_etcd_endpoints *eps);
+/** Slashes put right: one before each component, none behind. Same returns. */
+int fl_etcd_prefix_parse(const char *text, char ret[FL_ETCD_PREFIX_MAX], char **why);
+
+/* ---- a channel: one request at a time, carried from endpoint to endpoint until one answers;
+ * etcd_chan.c ---- */
+
+struct fl_etcd_chan_ops {
+	/** An entry of the answer; see restart. */
+	void (*entry)(struct fl_etcd *etcd, const struct fl_etcd_entry *e);
+	/** The answer broke off, forget its entries: there will be another. May be NULL. */
+	void (*restart)(struct fl_etcd *etcd);
+	/** Never FAILED or DENIED, but for a request that is tried only once. */
+	void (*done)(struct fl_etcd *etcd, const struct fl_etcd_result *res);
+	bool once;
+};
+
+enum fl_etcd_trouble {
+	FL_ETCD_FINE,
+	FL_ETCD_AWAY,	/* no endpoint answers */
+	FL_ETCD_REFUSED /* credentials or permissions */
+};
+
+struct fl_etcd_chan {
+	struct fl_etcd *etcd;
+	struct fl_etcd_slot slot;
+	const struct fl_etcd_chan_ops *ops;
+	struct fl_etcd_request req;
+	ev_timer timer; /* the next attempt */
+	struct fl_backoff backoff;
+	size_t endpoint;       /* in use, or to be tried next */
+	unsigned int failures; /* since the last answer */
+	enum fl_etcd_trouble trouble;
+	bool busy; /* a request is under way, or waits for its turn */
+};
+
+int fl_etcd_chan_init(struct fl_etcd_chan *ch, struct fl_etcd *etcd);
+void fl_etcd_chan_done(struct fl_etcd_chan *ch);
+/** Send @p req after @p delay_ms; its strings stay borrowed until done(). What ran is dropped. */
+void fl_etcd_chan_start(struct fl_etcd_chan *ch, const struct fl_etcd_chan_ops *ops,
+			const struct fl_etcd_request *req, uint32_t delay_ms);
+void fl_etcd_chan_cancel(struct fl_etcd_chan *ch);
+
+/* ---- the parts' own state ---- */
+
+/* Entries that cannot be read, so that each is told of once. etcd_bad.c */
+struct fl_etcd_bad {
+	struct fl_hash table;
+	uint32_t round; /* the snapshot that runs, or ran last */
+	bool full;	/* said that there are too many */
+};
+
+/* etcd_acquire.c */
+struct fl_etcd_acquire {
+	const struct fl_netconf *nc;   /* borrowed until acquired() */
+	struct fl_prefix previous;     /* or none */
+	struct fl_allocator *taken;    /* NULL while no listing runs */
+	struct fl_lease_record *found; /* a lease of our address */
+	struct fl_lease_record *at_previous;
+	uint32_t count;	     /* leases in the listing */
+	bool previous_taken; /* an entry is there, readable or not */
+	bool told_previous;
+	bool failed; /* out of memory: the listing is incomplete */
+	struct fl_backoff race;
+	struct fl_backoff wait;
+	bool waiting;
+};
+
+/* What the store holds at our key. */
+enum fl_etcd_own_state {
+	FL_ETCD_OWN_SAME,    /* what we wrote */
+	FL_ETCD_OWN_CHANGED, /* somebody wrote over it, but it is no other host's */
+	FL_ETCD_OWN_FOREIGN, /* another host's */
+};
+
+/* etcd_own.c */
+struct fl_etcd_own {
+	struct fl_lease_record *rec; /* NULL before acquire() */
+	char *value;		     /* its encoding */
+	char key[FL_LEASE_KEY_MAX];
+	bool held;    /* acquired, and neither lost nor released */
+	bool kept;    /* watch() was called: renew and re-create it */
+	bool recheck; /* something happened to it while a request was under way */
+	ev_timer renew;
+	struct fl_backoff repair; /* pace of re-creation */
+	ev_tstamp repaired_at;
+	/* what a get has found */
+	enum fl_etcd_own_state seen;
+	uint64_t seen_index;
+	int64_t seen_ttl_s;
+	char holder[FL_ADDR_STRLEN];
+	ev_timer release; /* released() comes from the loop */
+	int release_error;
+	unsigned int release_tries;
+};
+
+/* etcd_watch.c */
+struct fl_etcd_watch {
+	uint64_t index; /* of the store: all up to it is known */
+	bool open;	/* a snapshot is being told */
+	bool own_seen;
+	bool hushed; /* snapshots follow each other: they are no news */
+	uint32_t peers;
+	uint32_t bad;
+	ev_tstamp started;	/* the poll */
+	ev_tstamp cleared;	/* when events were missed last; 0: never */
+	struct fl_backoff pace; /* of answers that come suspiciously fast */
+};
+
+struct fl_etcd {
+	struct fl_store store;
+	struct ev_loop *loop;
+	const struct fl_store_conf *conf;
+	const struct fl_etcd_api *api;
+	struct fl_http *http;
+	char prefix[FL_ETCD_PREFIX_MAX];
+	struct fl_etcd_endpoints endpoints;
+	struct fl_etcd_chan requests; /* keeps one connection */
+	struct fl_etcd_chan events;   /* keeps the other */
+	enum fl_etcd_trouble trouble; /* the worse of both, as it was told */
+	char trouble_text[FL_ETCD_TEXT_MAX];
+	char waiting[FL_ETCD_TEXT_MAX]; /* what we wait for in a store that answers; "": nothing */
+	char said[FL_ETCD_TEXT_MAX];
+	char *config; /* as reported last */
+	size_t config_len;
+	bool config_news;
+	struct fl_backoff config_wait;
+	struct fl_etcd_acquire acquire;
+	struct fl_etcd_own own;
+	struct fl_etcd_watch watch;
+	struct fl_etcd_bad bad;
+};
+
+static inline struct fl_etcd *fl_etcd_of(struct fl_store *s)
+{
+	return fl_container_of(s, struct fl_etcd, store);
+}
+
+/* ---- etcd.c ---- */
+
+/** What we wait for, besides the store's answers; NULL: nothing. */
+void fl_etcd_wait_for(struct fl_etcd *etcd, const char *fmt, ...) FL_PRINTF(2, 3);
+/** @p ch is in trouble, or not any more: say so, once. */
+void fl_etcd_trouble(struct fl_etcd_chan *ch, enum fl_etcd_trouble trouble, const char *why);
+
+/* ---- etcd_acquire.c ---- */
+
+int fl_etcd_acquire(struct fl_store *s, const struct fl_netconf *nc, const struct fl_lease *mine,
+		    const struct fl_prefix *previous);
+void fl_etcd_acquire_done(struct fl_etcd *etcd);
+
+/* ---- etcd_own.c ---- */
+
+void fl_etcd_own_init(struct fl_etcd *etcd);
+void fl_etcd_own_done(struct fl_etcd *etcd);
+/** The lease is ours: key, index and TTL as in the answer to the write. */
+void fl_etcd_own_taken(struct fl_etcd *etcd, uint64_t index, int64_t ttl_s);
+/** From now on: renew it in time, re-create it. */
+void fl_etcd_own_keep(struct fl_etcd *etcd);
+/** The watch saw our key, or that it is gone; NULL: a snapshot does not have it. */
+void fl_etcd_own_event(struct fl_etcd *etcd, const struct fl_etcd_entry *e);
+int fl_etcd_release(struct fl_store *s);
+
+/* ---- etcd_watch.c ---- */
+
+int fl_etcd_watch(struct fl_store *s);
+
+/* ---- etcd_bad.c ---- */
+
+/** The entry cannot be used: log it unless it was logged before. */
+void fl_etcd_bad_note(struct fl_etcd_bad *bad, const struct fl_etcd_entry *e, const char *why);
+/** It is gone, or good again. */
+void fl_etcd_bad_forget(struct fl_etcd_bad *bad, const char *key);
+/** A snapshot begins; when it is complete, forget the entries that it did not have. */
+void fl_etcd_bad_begin(struct fl_etcd_bad *bad);
+void fl_etcd_bad_end(struct fl_etcd_bad *bad);
+void fl_etcd_bad_done(struct fl_etcd_bad *bad);
+
+#endif

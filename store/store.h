@@ -1,0 +1,127 @@
+/* store/store.h - THE contract of a store: where the network config and the leases live.
+ *
+ * All calls come from the loop's thread and return at once; results come to the listener, from the
+ * loop, never from within a call. A store retries by itself (100 ms .. 5 s, jittered) and never
+ * gives up on an outage: it says what it waits for.
+ */
+#ifndef FL_STORE_H
+#define FL_STORE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lease.h"
+
+struct ev_loop;
+struct fl_netconf;
+struct fl_store; /* a store's own object starts with one: see below */
+struct fl_store_listener;
+
+/** How to reach the store. Borrowed; must outlive it. Strings may be NULL or "" where not given. */
+struct fl_store_conf {
+	const char *endpoints; /* comma list of URLs */
+	const char *prefix;    /* "/coreos.com/network" */
+	const char *ca_file;
+	const char *cert_file;
+	const char *key_file;
+	const char *username;
+	const char *password;
+	uint32_t lease_ttl_s;	 /* for leases we create or take over */
+	uint32_t renew_margin_s; /* renew that long before expiry; less than lease_ttl_s */
+};
+
+/** Why a store gives up on our lease: no retry can help, the daemon must act. */
+enum fl_store_loss {
+	FL_STORE_TAKEN,	 /* our subnet is another host's now (S7, S8) */
+	FL_STORE_REFUSED /* the store will never accept what we ask: @p why says it */
+};
+
+struct fl_store_listener_ops {
+	/** Answer to fetch_config(): the network config as it is in the store. Borrowed. */
+	void (*config)(struct fl_store_listener *l, const char *text, size_t len);
+
+	/** Answer to acquire(): the lease is ours. @p own is borrowed, and valid until the store is
+	 * destroyed or the next own(). */
+	void (*acquired)(struct fl_store_listener *l, const struct fl_lease_record *own);
+
+	/** A complete snapshot of the others' leases is about to come: begin, then peer() or
+	 * unreadable() for each, then end or, if the answer broke off, abort. */
+	void (*snapshot_begin)(struct fl_store_listener *l);
+	void (*snapshot_end)(struct fl_store_listener *l);
+	void (*snapshot_abort)(struct fl_store_listener *l);
+
+	/** A lease of another host, within a snapshot or as an event. @p rec is taken. */
+	void (*peer)(struct fl_store_listener *l, struct fl_lease_record *rec);
+	/** The entry of @p subnet is there but cannot be read (already logged): keep what is known
+	 * of it (S1). */
+	void (*unreadable)(struct fl_store_listener *l, const struct fl_prefix *subnet);
+	/** The lease of @p subnet is gone, by deletion or expiry. */
+	void (*gone)(struct fl_store_listener *l, const struct fl_prefix *subnet);
+
+	/** The own lease is lost for good. The store has stopped writing it. */
+	void (*lost)(struct fl_store_listener *l, enum fl_store_loss loss, const char *why);
+
+	/** Answer to release(): the own lease is deleted (0), or could not be (-errno). */
+	void (*released)(struct fl_store_listener *l, int error);
+
+	/** What the store is doing, for people (sd_notify's STATUS=): "waiting for
+	 * /coreos.com/network/config ...". NULL: all is well. */
+	void (*status)(struct fl_store_listener *l, const char *text);
+};
+
+/** Embed one in the owner; fl_container_of() gets back to it. */
+struct fl_store_listener {
+	const struct fl_store_listener_ops *ops;
+};
+
+/** What each store implements. */
+struct fl_store_ops {
+	const char *name; /* "etcd" */
+	int (*create)(struct ev_loop *loop, const struct fl_store_conf *conf,
+		      struct fl_store_listener *listener, struct fl_store **ret, char **why);
+	int (*fetch_config)(struct fl_store *s);
+	int (*acquire)(struct fl_store *s, const struct fl_netconf *nc, const struct fl_lease *mine,
+		       const struct fl_prefix *previous);
+	int (*watch)(struct fl_store *s);
+	int (*release)(struct fl_store *s);
+	void (*destroy)(struct fl_store *s);
+};
+
+struct fl_store {
+	const struct fl_store_ops *ops;
+	struct fl_store_listener *listener;
+};
+
+/**
+ * Create the store that @p conf->endpoints asks for (the table of stores is in store.c).
+ * @param why  set on -EINVAL: which setting is wrong, one line, owned by the caller
+ */
+int fl_store_create(struct ev_loop *loop, const struct fl_store_conf *conf,
+		    struct fl_store_listener *listener, struct fl_store **ret, char **why);
+/** Stops everything, tells nobody; NULL is a no-op. Of the listener's functions, only config(),
+ * acquired(), lost() and released() may call it. */
+void fl_store_destroy(struct fl_store *s);
+
+/** Get the network config, waiting until there is one. Ends in config(). May be called again (the
+ * last text was no good): then it waits for a text that differs from the one it reported last. */
+int fl_store_fetch_config(struct fl_store *s);
+
+/**
+ * Take a lease for @p mine (all but its subnet, copied) under @p nc (borrowed until acquired()), as
+ * flannel does: one with our PublicIP that nc allows is taken over (a reservation, without TTL,
+ * stays one), one that nc does not allow is deleted; else @p previous (may be none) if free and
+ * allowed; else a pick of the allocator. Creation is exclusive; a lost race begins again. An
+ * exhausted pool is said (which, how many) and waited out. Ends in acquired() or lost().
+ */
+int fl_store_acquire(struct fl_store *s, const struct fl_netconf *nc, const struct fl_lease *mine,
+		     const struct fl_prefix *previous);
+
+/** After acquired(): report the others' leases, for ever, and keep the own one: renew it in time,
+ * re-create it when it vanishes. One snapshot first. */
+int fl_store_watch(struct fl_store *s);
+
+/** Delete the own lease, if it is still ours; a reservation stays, which is no error. Ends in
+ * released(), soon: one attempt. */
+int fl_store_release(struct fl_store *s);
+
+#endif

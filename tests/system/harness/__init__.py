@@ -1,0 +1,1 @@
+"""What the system tests stand on: namespaces, etcd, hosts with flanneld, containers."""

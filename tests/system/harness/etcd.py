@@ -1,0 +1,206 @@
+"""A real etcd in a namespace, and what the tests say to it over the v2 API."""
+
+import base64
+import http.client
+import json
+import shutil
+import signal
+import ssl
+import tempfile
+import threading
+import urllib.parse
+
+from .netns import Netns
+from .processes import Process
+from .wait import wait_until
+
+
+class _Connection(http.client.HTTPConnection):
+    """Opened inside a namespace, used from anywhere."""
+
+    def __init__(self, netns, host, timeout, context):
+        super().__init__(host, 2379, timeout=timeout)
+        self._netns = netns
+        self._context = context
+
+    def connect(self):
+        with self._netns.entered():
+            super().connect()
+        if self._context:
+            self.sock = self._context.wrap_socket(self.sock, server_hostname=self.host)
+
+
+class Etcd:
+    """One member. Each start after the first finds the data of the one before."""
+
+    def __init__(self, underlay, tls=None, start=True):
+        self.netns = Netns("etcd")
+        self.address = underlay.plug(self.netns)
+        self.folder = tempfile.mkdtemp(prefix="flanneld-etcd-")
+        self.tls = tls
+        self.credentials = None
+        self.process = None
+        if tls:
+            tls.issue_server(self.address)
+        if start:
+            self.start()
+
+    # --- life
+
+    def start(self):
+        self.process = Process(self.netns, self._argv(), f"{self.folder}/log")
+        wait_until(self._healthy, "etcd is healthy")
+
+    def stop(self):
+        self.process.stop(signal.SIGKILL)
+
+    def restart(self):
+        self.stop()
+        self.start()
+
+    def pause(self):
+        self.process.send(signal.SIGSTOP)
+
+    def resume(self):
+        self.process.send(signal.SIGCONT)
+
+    def close(self):
+        if self.process:
+            self.process.close()
+        self.netns.delete()
+        shutil.rmtree(self.folder)
+
+    @property
+    def endpoint(self):
+        return f"{'https' if self.tls else 'http'}://{self.address}:2379"
+
+    def _argv(self):
+        argv = ["etcd", "--enable-v2=true", "--data-dir", f"{self.folder}/data",
+                "--unsafe-no-fsync", "--listen-client-urls", self.endpoint,
+                "--advertise-client-urls", self.endpoint,
+                "--listen-peer-urls", "http://127.0.0.1:2380"]
+        if self.tls:
+            argv += ["--client-cert-auth", "--trusted-ca-file", self.tls.ca,
+                     "--cert-file", self.tls.server_cert, "--key-file", self.tls.server_key]
+        return argv
+
+    def _healthy(self):
+        assert self.process.running(), f"etcd ended:\n{self.process.log()}"
+        try:
+            return self.request("GET", "/health")[1].get("health") == "true"
+        except OSError:
+            return False
+
+    # --- HTTP
+
+    def _context(self):
+        if not self.tls:
+            return None
+        context = ssl.create_default_context(cafile=self.tls.ca)
+        context.load_cert_chain(self.tls.client_cert, self.tls.client_key)
+        return context
+
+    def _headers(self):
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        if self.credentials:
+            token = base64.b64encode(":".join(self.credentials).encode()).decode()
+            headers["Authorization"] = f"Basic {token}"
+        return headers
+
+    def connect(self, timeout=10.0):
+        return _Connection(self.netns, self.address, timeout, self._context())
+
+    def request(self, method, path, body=None, connection=None):
+        """Status, the answer as JSON ({} if it has none), headers."""
+        own = connection or self.connect()
+        own.request(method, path, body, self._headers())
+        answer = own.getresponse()
+        text = answer.read()
+        if not connection:
+            own.close()
+        try:
+            return answer.status, json.loads(text or b"{}"), answer.headers
+        except ValueError:
+            return answer.status, {}, answer.headers
+
+    # --- keys
+
+    def get(self, key):
+        """The node, or None."""
+        status, answer, _ = self.request("GET", "/v2/keys" + urllib.parse.quote(key))
+        return answer["node"] if status == 200 else None
+
+    def put(self, key, value, connection=None, **options):
+        """Set a value; options are the API's: ttl=60, prevExist="true" ..."""
+        body = urllib.parse.urlencode({"value": value, **options})
+        status, answer, _ = self.request(
+            "PUT", "/v2/keys" + urllib.parse.quote(key), body, connection)
+        assert status in (200, 201), f"PUT {key}: {status} {answer}"
+        return answer["node"]
+
+    def delete(self, key):
+        status, answer, _ = self.request("DELETE", "/v2/keys" + urllib.parse.quote(key))
+        assert status == 200, f"DELETE {key}: {status} {answer}"
+
+    def list(self, folder):
+        """The nodes right below a folder."""
+        node = self.get(folder)
+        return (node or {}).get("nodes", [])
+
+    def churn(self, key, count):
+        """So many writes to one key, over one connection: history moves on."""
+        connection = self.connect()
+        for number in range(count):
+            self.put(key, str(number), connection)
+        connection.close()
+
+    def watcher(self, folder):
+        return Watcher(self, folder)
+
+    # --- users
+
+    def require_user(self, name, password):
+        """Basic auth: root with a password, and nothing for guests."""
+        for path, body in (
+                (f"users/{name}", {"user": name, "password": password}),
+                ("enable", None)):
+            status, answer, _ = self.request(
+                "PUT", f"/v2/auth/{path}", json.dumps(body) if body else None)
+            assert status in (200, 201), f"{path}: {status} {answer}"
+        self.credentials = (name, password)
+        everything = {"kv": {"read": ["/*"], "write": ["/*"]}}
+        status, answer, _ = self.request(
+            "PUT", "/v2/auth/roles/guest",
+            json.dumps({"role": "guest", "revoke": everything}))
+        assert status == 200, f"guest: {status} {answer}"
+
+
+class Watcher:
+    """Counts the events below a folder, as another host would see them."""
+
+    def __init__(self, etcd, folder):
+        self.events = []
+        self._etcd = etcd
+        self._path = f"/v2/keys{folder}?recursive=true&wait=true"
+        _, _, headers = etcd.request("GET", "/v2/keys" + folder)
+        self._next = int(headers["X-Etcd-Index"]) + 1
+        self._connection = etcd.connect(timeout=None)
+        self._thread = threading.Thread(target=self._follow, daemon=True)
+        self._thread.start()
+
+    def _follow(self):
+        try:
+            while True:
+                _, event, _ = self._etcd.request(
+                    "GET", f"{self._path}&waitIndex={self._next}",
+                    connection=self._connection)
+                self.events.append(event)
+                self._next = event["node"]["modifiedIndex"] + 1
+        except (OSError, KeyError, AttributeError, ValueError, http.client.HTTPException):
+            return
+
+    def close(self):
+        if self._connection.sock:
+            self._connection.sock.shutdown(2)
+        self._thread.join(5)
+        self._connection.close()

@@ -1,0 +1,172 @@
+"""A host: a namespace on the underlay in which flanneld runs."""
+
+import os
+import select
+import signal
+import socket
+
+from . import kernel
+from .build import BACKEND_DIR, FLANNELD, environment, sanitizer_report
+from .netns import Netns
+from .processes import Process
+from .wait import wait_equal, wait_until
+
+
+class NotifySocket:
+    """The service manager's end of sd_notify(3)."""
+
+    def __init__(self, path):
+        self.path = path
+        self.messages = []
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._socket.bind(path)
+
+    def poll(self, timeout=0.0):
+        """Take what has come; wait for the first so long."""
+        while select.select([self._socket], [], [], timeout)[0]:
+            self.messages += self._socket.recv(65536).decode().splitlines()
+            timeout = 0.0
+        return self.messages
+
+    def close(self):
+        self._socket.close()
+        os.unlink(self.path)
+
+
+class Host:
+    """One flanneld at a time; the files of all its runs are in one folder."""
+
+    def __init__(self, world, number, plug=True):
+        self.world = world
+        self.folder = f"{world.folder}/host{number}"
+        os.mkdir(self.folder)
+        self.subnet_file = f"{self.folder}/run/flannel/subnet.env"
+        self.log_path = f"{self.folder}/log"
+        self.netns = Netns(f"host{number}")
+        self.address = world.underlay.plug(self.netns) if plug else None
+        self.daemon = None
+        self.notify = None
+
+    @property
+    def device(self):
+        return f"flannel.{self.world.vni}"
+
+    # --- flanneld's life
+
+    def start(self, *flags, env=None, ready=True, wrapper=()):
+        """Start it with the usual flags and these; they come last, so they win."""
+        self.begin(self._usual_flags() + list(flags), env, wrapper)
+        if ready:
+            self.wait_ready()
+        return self
+
+    def begin(self, flags, env=None, wrapper=()):
+        """Start it with nothing but these flags, and do not wait."""
+        assert not (self.daemon and self.daemon.running())
+        if self.notify:
+            self.notify.close()
+        self.notify = NotifySocket(f"{self.folder}/notify")
+        self.daemon = Process(
+            self.netns, [*wrapper, FLANNELD, *flags], self.log_path,
+            environment(NOTIFY_SOCKET=self.notify.path, **(env or {})))
+        return self.daemon
+
+    def _usual_flags(self):
+        return [
+            f"--etcd-endpoints={self.world.etcd.endpoint}",
+            f"--etcd-prefix={self.world.prefix}",
+            f"--subnet-file={self.subnet_file}",
+            f"--backend-dir={BACKEND_DIR}",
+        ]
+
+    def wait_ready(self, timeout=10.0):
+        def is_ready():
+            assert self.daemon.running(), f"ended, {self.daemon.exit_code}:\n{self.log()}"
+            return "READY=1" in self.notify.poll(0.05)
+        wait_until(is_ready, "flanneld says READY=1", timeout, interval=0)
+
+    def stop(self):
+        """SIGTERM; its exit code."""
+        return self.daemon.stop()
+
+    def kill(self):
+        self.daemon.stop(signal.SIGKILL)
+
+    def wait_exit(self, timeout=10.0):
+        return self.daemon.wait(timeout)
+
+    def restart(self, *flags):
+        assert self.stop() == 0
+        return self.start(*flags)
+
+    def close(self):
+        """End and remove everything; then say what was wrong with its end."""
+        try:
+            faults = self._end() if self.daemon else []
+        finally:
+            if self.daemon:
+                self.daemon.close()
+                self.notify.close()
+            self.netns.delete()
+        assert not faults, "\n".join(faults)
+
+    def _end(self):
+        """SIGTERM must end it well, and no sanitizer may have had anything to say."""
+        faults = []
+        if self.daemon.running() and self.stop() != 0:
+            faults.append(f"exit code {self.daemon.exit_code} on SIGTERM")
+        report = sanitizer_report(self.log())
+        return faults + ([report] if report else [])
+
+    # --- what it left in files and in the kernel
+
+    def log(self):
+        if not os.path.exists(self.log_path):
+            return ""
+        with open(self.log_path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+    def wait_log(self, text, timeout=10.0):
+        wait_until(lambda: text in self.log(), f"«{text}» in the log", timeout)
+
+    def subnet_env(self):
+        with open(self.subnet_file, encoding="ascii") as file:
+            return dict(line.rstrip("\n").split("=", 1) for line in file)
+
+    @property
+    def gateway(self):
+        """The first usable address of the subnet: 10.5.52.1."""
+        return self.subnet_env()["FLANNEL_SUBNET"].partition("/")[0]
+
+    @property
+    def subnet(self):
+        """As in the key of the lease: 10.5.52.0/24 (of /24 pools)."""
+        return self.gateway.rpartition(".")[0] + ".0/24"
+
+    @property
+    def mac(self):
+        return kernel.device(self.netns, self.device)["address"]
+
+    def lease(self):
+        return self.world.lease(self.subnet)
+
+    def peers(self):
+        return kernel.peers(self.netns, self.device)
+
+    def wait_peers(self, *others, timeout=10.0):
+        """Until exactly these hosts and fake peers are reached, with their data of now."""
+        expected = {o.subnet: (o.address, o.mac) for o in others}
+        wait_equal(self.peers, expected, "the rows of all peers stand, and no others", timeout)
+
+    # --- away from the others
+
+    def cut_off(self, address):
+        """Drop all packets to and from an address, silently."""
+        rules = f"""table inet cut {{
+            chain in {{ type filter hook input priority -300; ip saddr {address} drop; }}
+            chain out {{ type filter hook output priority -300; ip daddr {address} drop; }}
+        }}"""
+        self.netns.run("nft", "-f", "-", input=rules)
+
+    def heal(self):
+        self.netns.run("nft", "delete", "table", "inet", "cut")

@@ -1,0 +1,64 @@
+"""What stands in a namespace's tables."""
+
+PROTOCOL = "70"
+
+
+def _routes(netns, device):
+    return {
+        r["dst"]: r["gateway"]
+        for r in netns.json(f"ip route show dev {device}")
+        if r.get("protocol") == PROTOCOL and "onlink" in r.get("flags", ())
+    }
+
+
+def _neighbours(netns, device):
+    return {
+        n["dst"]: n["lladdr"]
+        for n in netns.json(f"ip -4 neigh show dev {device}")
+        if "PERMANENT" in n["state"]
+    }
+
+
+def _fdb(netns, device):
+    return {
+        f["mac"]: f["dst"]
+        for f in netns.json(f"bridge fdb show dev {device}")
+        if "dst" in f
+    }
+
+
+def device(netns, name):
+    """A device as `ip -d link` shows it, or None."""
+    found = [link for link in netns.json("ip link show") if link["ifname"] == name]
+    return found[0] if found else None
+
+
+def addresses(netns, name):
+    """IPv4 addresses with lengths: ["10.5.1.0/32"]."""
+    return [
+        f"{a['local']}/{a['prefixlen']}"
+        for link in netns.json(f"ip -4 addr show dev {name}")
+        for a in link["addr_info"]
+    ]
+
+
+def peers(netns, name):
+    """Peers whose three rows are there and agree: {subnet: (public address, MAC)}."""
+    if not device(netns, name):
+        return {}
+    neighbours, fdb = _neighbours(netns, name), _fdb(netns, name)
+    found = {}
+    for subnet, gateway in _routes(netns, name).items():
+        mac = neighbours.get(gateway)
+        if gateway == subnet.partition("/")[0] and mac in fdb:
+            found[subnet] = (fdb[mac], mac)
+    return found
+
+
+def rows(netns, name):
+    """Everything of ours on the device, whole or not: to see that nothing is left over."""
+    return {
+        "routes": _routes(netns, name),
+        "neighbours": _neighbours(netns, name),
+        "fdb": _fdb(netns, name),
+    }

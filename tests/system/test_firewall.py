@@ -1,0 +1,179 @@
+"""Masquerade and forward rules, with both flavours of iptables, seen from outside."""
+
+import os
+
+import pytest
+
+from harness import kernel
+from harness.netns import Netns, run
+
+SBIN = "/usr/sbin"
+
+
+def works(flavour):
+    netns = Netns("probe")
+    try:
+        return netns.run(
+            f"{SBIN}/iptables-{flavour}", "-t", "nat", "-S", check=False).returncode == 0
+    finally:
+        netns.delete()
+
+
+class Flavour:
+    """One of the two iptables, first in PATH."""
+
+    def __init__(self, name, folder):
+        self.name = name
+        self.folder = folder
+        for tool in ("iptables", "iptables-save", "iptables-restore"):
+            os.symlink(f"{SBIN}/xtables-{name}-multi", f"{folder}/{tool}")
+        self.env = {"PATH": f"{folder}:/usr/sbin:/usr/bin:/sbin:/bin"}
+
+    def run(self, host, *argv):
+        return host.netns.run(f"{self.folder}/iptables", *argv).stdout
+
+    def rules(self, host, table, chain):
+        return self.run(host, "-t", table, "-S", chain).splitlines()[1:]
+
+
+@pytest.fixture(params=["nft", "legacy"])
+def flavour(request, tmp_path):
+    if not works(request.param):
+        pytest.skip(f"this kernel has no iptables-{request.param}")
+    return Flavour(request.param, str(tmp_path))
+
+
+def masquerading(world, flavour):
+    world.config()
+    return world.host().start("--ip-masq", env=flavour.env)
+
+
+def joined_pair(world, flavour, *flags):
+    world.config()
+    first, second = (world.host().start(*flags, env=flavour.env) for _ in range(2))
+    first.wait_peers(second)
+    second.wait_peers(first)
+    return first, second
+
+
+def test_containers_reach_the_outside_as_their_host(world, flavour):
+    host = masquerading(world, flavour)
+    container = world.container(host)
+    outside, address = world.outsider()
+    listener = world.listener(outside)
+    assert listener.caller_from(container.netns, address) == host.address
+    assert host.subnet_env()["FLANNEL_IPMASQ"] == "true"
+
+
+def test_callers_from_outside_are_seen_as_they_are_on_their_containers_host(world, flavour):
+    host = masquerading(world, flavour)
+    container = world.container(host)
+    outside, address = world.outsider()
+    outside.batch(f"route add {host.subnet} via {host.address}")
+    listener = world.listener(container.netns)
+    assert listener.caller_from(outside, container.address) == address
+
+
+def test_callers_from_outside_are_masqueraded_on_their_way_to_another_host(world, flavour):
+    first, second = joined_pair(world, flavour, "--ip-masq")
+    container = world.container(second)
+    outside, _ = world.outsider()
+    outside.batch(f"route add {second.subnet} via {first.address}")
+    listener = world.listener(container.netns)
+    source = listener.caller_from(outside, container.address)
+    assert [f"{source}/32"] == kernel.addresses(first.netns, first.device)
+
+
+def test_nothing_is_masqueraded_unless_asked_for(world, flavour):
+    world.config()
+    host = world.host().start(env=flavour.env)
+    container = world.container(host)
+    outside, address = world.outsider()
+    outside.batch(f"route add {host.subnet} via {host.address}")
+    listener = world.listener(outside)
+    assert listener.caller_from(container.netns, address) == container.address
+
+
+def test_containers_see_each_other_as_they_are(world, flavour):
+    here, there = map(world.container, joined_pair(world, flavour, "--ip-masq"))
+    listener = world.listener(there.netns)
+    assert listener.caller_from(here.netns, there.address) == here.address
+
+
+def test_a_forward_policy_of_drop_does_not_stop_the_overlay(world, flavour):
+    hosts = joined_pair(world, flavour)
+    here, there = map(world.container, hosts)
+    for host in hosts:
+        flavour.run(host, "-P", "FORWARD", "DROP")
+    here.reach(there)
+
+
+def test_forward_rules_can_be_left_out(world, flavour):
+    world.config()
+    host = world.host().start("--iptables-forward-rules=false", env=flavour.env)
+    assert flavour.rules(host, "filter", "FORWARD") == []
+    assert flavour.rules(host, "nat", "POSTROUTING") == []
+
+
+def test_a_restart_leaves_one_jump_in_front_and_rules_of_others_alone(world, flavour):
+    host = masquerading(world, flavour)
+    flavour.run(host, "-t", "nat", "-A", "POSTROUTING", "-s", "172.31.0.0/16", "-j", "ACCEPT")
+    before = flavour.rules(host, "nat", "FLANNEL-POSTRTG")
+    assert host.stop() == 0
+    host.start("--ip-masq", env=flavour.env)
+    for table, chain, ours in (("nat", "POSTROUTING", "FLANNEL-POSTRTG"),
+                               ("filter", "FORWARD", "FLANNEL-FWD")):
+        rules = flavour.rules(host, table, chain)
+        assert [ours in rule for rule in rules] == [True] + [False] * (len(rules) - 1)
+    assert "172.31.0.0/16" in "".join(flavour.rules(host, "nat", "POSTROUTING"))
+    assert flavour.rules(host, "nat", "FLANNEL-POSTRTG") == before
+
+
+def test_rules_of_an_earlier_network_are_replaced(world, flavour):
+    host = masquerading(world, flavour)
+    assert host.stop() == 0
+    world.config("10.6.0.0/16")
+    host.start("--ip-masq", env=flavour.env)
+    everything = flavour.run(host, "-t", "nat", "-S") + flavour.run(host, "-S")
+    assert "10.6.0.0/16" in everything and "10.5." not in everything
+
+
+def test_rules_that_were_tampered_with_are_put_right_at_start(world, flavour):
+    host = masquerading(world, flavour)
+    before = flavour.rules(host, "nat", "FLANNEL-POSTRTG")
+    assert host.stop() == 0
+    flavour.run(host, "-t", "nat", "-D", "FLANNEL-POSTRTG", "1")
+    flavour.run(host, "-t", "nat", "-A", "POSTROUTING", "-j", "FLANNEL-POSTRTG")
+    host.start("--ip-masq", env=flavour.env)
+    assert flavour.rules(host, "nat", "FLANNEL-POSTRTG") == before
+    jumps = [r for r in flavour.rules(host, "nat", "POSTROUTING") if "FLANNEL-POSTRTG" in r]
+    assert len(jumps) == 1
+
+
+# --- no iptables at all
+
+HIDE = f"""
+for program in {SBIN}/xtables-nft-multi {SBIN}/xtables-legacy-multi; do
+    [ ! -e "$program" ] || mount --bind /dev/null "$program" || exit 97
+done
+exec "$@"
+"""
+WITHOUT_IPTABLES = ("unshare", "--mount", "--propagation", "private", "sh", "-c", HIDE, "sh")
+
+
+def test_exit_5_before_a_lease_if_masquerade_needs_iptables(world):
+    world.config()
+    host = world.host().start("--ip-masq", ready=False, wrapper=WITHOUT_IPTABLES)
+    assert host.wait_exit() == 5
+    assert "iptables" in host.log()
+    assert world.leases() == []
+
+
+def test_forward_rules_without_iptables_are_only_a_warning(world):
+    world.config()
+    host = world.host().start(wrapper=WITHOUT_IPTABLES)
+    assert "iptables" in host.log()
+
+
+def test_this_machine_still_has_its_iptables():
+    assert run("iptables", "--version").returncode == 0

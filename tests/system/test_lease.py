@@ -1,0 +1,178 @@
+"""The own lease: kept, renewed, given up, and never another's."""
+
+import os
+
+import pytest
+
+from harness.wait import holds, wait_equal, wait_until
+
+SHORT = "--subnet-lease-ttl=5s"  # the shortest there is
+
+
+def test_a_restart_keeps_subnet_and_mac(world):
+    world.config()
+    host = world.host().start()
+    before = (host.subnet, host.mac, host.lease()["value"])
+    host.restart()
+    assert (host.subnet, host.mac, host.lease()["value"]) == before
+    assert len(world.leases()) == 1
+
+
+def test_the_mac_is_the_same_for_a_new_device(world):
+    world.config()
+    host = world.host().start()
+    mac = host.mac
+    assert host.stop() == 0
+    host.netns.batch(f"link del {host.device}")
+    host.start()
+    assert host.mac == mac
+
+
+def test_the_lease_of_this_address_is_taken_over_without_subnet_env(world):
+    world.config()
+    host = world.host().start()
+    subnet = host.subnet
+    assert host.stop() == 0
+    os.unlink(host.subnet_file)
+    host.start()
+    assert host.subnet == subnet
+
+
+def test_the_previous_subnet_is_asked_for_again(world):
+    world.config()
+    host = world.host().start()
+    subnet = host.subnet
+    assert host.stop() == 0
+    world.etcd.delete(world.key(subnet))
+    host.start()
+    assert host.subnet == subnet
+
+
+def test_a_previous_subnet_that_another_holds_is_not_taken(world):
+    world.config()
+    host = world.host().start()
+    subnet = host.subnet
+    assert host.stop() == 0
+    world.put_lease(subnet, "192.168.201.1", "0a:00:00:00:00:01")
+    host.start()
+    assert host.subnet != subnet
+    assert world.lease(subnet)["value"]["PublicIP"] == "192.168.201.1"
+
+
+@pytest.mark.parametrize("garbage", [
+    b"", b"\0\xff\xfe" * 1000, b"FLANNEL_SUBNET=10.5.300.1/24\n", b"FLANNEL_SUBNET=\n=\n"])
+def test_garbage_in_subnet_env_is_passed_over(world, garbage):
+    world.config()
+    host = world.host()
+    os.makedirs(os.path.dirname(host.subnet_file))
+    with open(host.subnet_file, "wb") as file:
+        file.write(garbage)
+    host.start()
+    assert host.lease()
+
+
+def test_a_lease_that_the_config_no_longer_allows_is_replaced(world):
+    world.config()
+    host = world.host()
+    world.put_lease("10.9.1.0/24", host.address, "0a:00:00:00:00:01")
+    host.start()
+    assert host.subnet.startswith("10.5.")
+    assert world.lease("10.9.1.0/24") is None
+
+
+def test_a_reservation_stays_without_ttl(world):
+    world.config()
+    host = world.host()
+    world.put_lease("10.5.77.0/24", host.address, "0a:00:00:00:00:01")
+    host.start("--subnet-lease-ttl=5s")
+    assert host.subnet == "10.5.77.0/24"
+    assert host.lease()["value"]["BackendData"]["VtepMAC"] == host.mac
+    holds(lambda: "ttl" not in host.lease(), "a reservation", 3.5)
+    host.restart("--subnet-lease-ttl=5s")
+    assert host.subnet == "10.5.77.0/24"
+    assert "ttl" not in host.lease()
+
+
+def test_a_renewal_wakes_no_watcher(world):
+    world.config()
+    host = world.host().start(SHORT)
+    lease, watcher = host.lease(), world.watcher()
+    wait_until(lambda: host.lease()["expiration"] != lease["expiration"], "a renewal")
+    peer = world.peer(200)
+    wait_until(lambda: watcher.events, "the event of the peer")
+    assert [event["node"]["key"] for event in watcher.events] == [world.key(peer.subnet)]
+    assert host.lease()["value"] == lease["value"]
+
+
+def test_a_lease_outlives_its_ttl_by_renewals(world):
+    world.config()
+    host = world.host().start("--subnet-lease-ttl=5s")
+    created = host.lease()["createdIndex"]
+    holds(lambda: (host.lease() or {}).get("createdIndex") == created, "the same lease", 7)
+
+
+def test_an_own_lease_that_was_deleted_is_made_again(world):
+    world.config()
+    host, other = world.joined(2)
+    before = host.lease()
+    world.etcd.delete(world.key(host.subnet))
+    wait_until(host.lease, "the lease is back")
+    assert host.lease()["value"] == before["value"]
+    assert host.lease()["ttl"] > 86000
+    other.wait_peers(host)
+    assert host.daemon.running()
+
+
+def test_an_own_lease_that_another_took_is_never_overwritten(world):
+    world.config()
+    host = world.host().start()
+    world.put_lease(host.subnet, "192.168.201.1", "0a:00:00:00:00:01")
+    assert host.wait_exit() == 6
+    assert host.subnet in host.log() and "192.168.201.1" in host.log()
+    assert world.lease(host.subnet)["value"]["PublicIP"] == "192.168.201.1"
+
+
+def test_a_lease_taken_behind_our_back_is_never_overwritten(world):
+    world.config()
+    host = world.host().start(SHORT)
+    host.cut_off(world.etcd.address)
+    world.put_lease(host.subnet, "192.168.201.1", "0a:00:00:00:00:01")
+    holds(host.daemon.running, "flanneld runs while it is cut off", 1)
+    host.heal()
+    assert host.wait_exit(timeout=20) == 6
+    assert world.lease(host.subnet)["value"]["PublicIP"] == "192.168.201.1"
+
+
+def test_release_on_exit_deletes_the_lease(world):
+    world.config()
+    host = world.host().start("--release-on-exit")
+    assert host.stop() == 0
+    assert world.leases() == []
+
+
+def test_an_exhausted_pool_is_said_and_waited_out(world):
+    world.config(SubnetMin="10.5.1.0", SubnetMax="10.5.2.0")
+    first, _ = world.joined(2, "--release-on-exit")
+    late = world.host().start(ready=False)
+    late.wait_log("10.5.1.0")
+    assert late.daemon.running()
+    assert first.stop() == 0
+    late.wait_ready(timeout=15)
+    assert len(world.leases()) == 2
+
+
+def test_the_public_address_is_what_the_lease_tells(world):
+    world.config()
+    host = world.host().start("--public-ip=203.0.113.9")
+    assert host.lease()["value"]["PublicIP"] == "203.0.113.9"
+
+
+def test_a_new_public_address_keeps_the_subnet(world):
+    world.config()
+    host = world.host().start()
+    subnet = host.subnet
+    assert host.stop() == 0
+    world.etcd.delete(world.key(subnet))
+    host.start("--public-ip=203.0.113.9")
+    assert host.subnet == subnet
+    wait_equal(lambda: host.lease()["value"]["PublicIP"], "203.0.113.9", "the new address")

@@ -1,0 +1,265 @@
+"""etcd misbehaves, goes away, comes late, is locked: nobody loses a peer over it."""
+
+import json
+import os
+
+import pytest
+
+from harness.etcd import Etcd
+from harness.netns import run
+from harness.tls import Tls
+from harness.wait import holds, wait_until
+from harness.world import World
+
+BAD_VALUES = [
+    "", "{", "null", "[]", "42", '"text"', "{}",
+    '{"PublicIP": 42, "BackendType": "vxlan", "BackendData": {}}',
+    '{"PublicIP": "192.168.201.1", "BackendType": 7, "BackendData": {}}',
+    '{"PublicIP": "not an address", "BackendType": "vxlan"}',
+    '{"PublicIP": "192.168.201.1", "BackendType": "vxlan"}',
+    '{"PublicIP": "192.168.201.1", "BackendType": "vxlan", "BackendData": []}',
+    '{"PublicIP": "192.168.201.1", "BackendType": "vxlan", "BackendData": {"VtepMAC": 1}}',
+    '{"PublicIP": "192.168.201.1", "BackendType": "vxlan", "BackendData": '
+    '{"VtepMAC": "0a:00:zz"}}',
+    '{"PublicIP": "192.168.201.1", "BackendType": "vxlan", "BackendData": '
+    '{"VtepMAC": "01:00:5e:00:00:01"}}',
+    "[" * 5000, "x" * 60000,
+]
+BAD_KEYS = ["foo", "10.1.2.0-99", "10.5.3.0", "-", "10.5.3.1-24", "10.5.300.0-24",
+            "10.5.3.0-24-24", "10.5.3.0-24x", "%s%n", "a" * 300]
+
+
+def put_bad_entries(world):
+    for key in BAD_KEYS:
+        world.etcd.put(f"{world.prefix}/subnets/{key}", '{"PublicIP": "1.2.3.4"}')
+    for third, value in enumerate(BAD_VALUES, start=150):
+        world.etcd.put(world.key(f"10.5.{third}.0/24"), value)
+
+
+def test_bad_entries_in_events_affect_only_themselves(world):
+    world.config()
+    host = world.host().start()
+    before = world.peer(200)
+    host.wait_peers(before)
+    put_bad_entries(world)
+    after = world.peer(201)
+    host.wait_peers(before, after)
+    assert host.log().count("10.1.2.0-99") == 1
+
+
+def test_bad_entries_in_a_snapshot_affect_only_themselves(world):
+    world.config()
+    put_bad_entries(world)
+    before = world.peer(200)
+    host = world.host().start()
+    after = world.peer(201)
+    host.wait_peers(before, after)
+
+
+def test_what_is_known_of_a_peer_outlasts_a_value_that_cannot_be_read(world):
+    world.config()
+    host = world.host().start()
+    known = world.peer(200)
+    host.wait_peers(known)
+    for value in ("{", '{"PublicIP": 1}', "x" * 60000):
+        world.etcd.put(world.key(known.subnet), value)
+    other = world.peer(201)
+    host.wait_peers(known, other)
+    known = world.peer(200, address="192.168.202.2")
+    host.wait_peers(known, other)
+
+
+def test_a_cleared_event_index_leads_to_a_snapshot_and_its_difference(own_world):
+    world = own_world
+    world.config()
+    host = world.host().start()
+    changes, goes, stays = world.peer(200), world.peer(201), world.peer(202)
+    host.wait_peers(changes, goes, stays)
+    host.cut_off(world.etcd.address)
+    changes = world.peer(200, mac="0a:11:22:33:44:55")
+    world.drop(goes)
+    comes = world.peer(203)
+    world.etcd.churn("/elsewhere", 1200)
+    host.heal()
+    host.wait_peers(changes, stays, comes, timeout=20)
+
+
+def test_writes_elsewhere_do_not_let_the_watch_fall_behind(own_world):
+    world = own_world
+    world.config()
+    host = world.host().start()
+    world.etcd.churn("/elsewhere", 2200)
+    host.wait_peers(world.peer(200))
+
+
+def test_an_outage_costs_nothing_and_is_caught_up_with(own_world):
+    world = own_world
+    world.config()
+    host = world.host().start()
+    known = world.peer(200)
+    host.wait_peers(known)
+    world.etcd.stop()
+    lines, cpu = host.log().count("\n"), host.daemon.cpu_seconds()
+    holds(host.daemon.running, "flanneld runs without etcd", 10)
+    assert host.daemon.cpu_seconds() - cpu <= 0.1
+    assert host.log().count("\n") - lines <= 5
+    assert host.peers() == {known.subnet: (known.address, known.mac)}
+    world.etcd.start()
+    host.wait_peers(known, world.peer(201), timeout=6)
+
+
+def test_a_silent_etcd_is_left_and_caught_up_with(own_world):
+    world = own_world
+    world.config()
+    host = world.host().start()
+    known = world.peer(200)
+    host.wait_peers(known)
+    world.etcd.pause()
+    holds(host.daemon.running, "flanneld runs while etcd is silent", 2)
+    world.etcd.resume()
+    host.wait_peers(known, world.peer(201))
+
+
+def test_flanneld_waits_for_etcd_and_then_for_the_config(underlay, folder):
+    etcd = Etcd(underlay, start=False)
+    world = World(underlay, etcd, folder)
+    try:
+        host = world.host().start(ready=False)
+        wait_until(lambda: any(m.startswith("STATUS=") for m in host.notify.poll()),
+                   "flanneld says what it waits for")
+        etcd.start()
+        host.wait_log(f"{world.prefix}/config")
+        world.config()
+        host.wait_ready()
+    finally:
+        world.close()
+        etcd.close()
+
+
+def test_a_config_that_is_refused_is_waited_out(world):
+    world.config("10.5.0.0/31")
+    host = world.host().start(ready=False)
+    host.wait_log("10.5.0.0/31")
+    assert host.daemon.running()
+    world.config()
+    host.wait_ready()
+
+
+def test_a_restart_during_an_outage_keeps_forwarding(own_world):
+    world = own_world
+    world.config()
+    hosts = world.joined(2)
+    here, there = (world.container(host) for host in hosts)
+    here.reach(there)
+    stream = here.stream(there, 3)
+    world.etcd.stop()
+    assert hosts[0].stop() == 0
+    hosts[0].start(ready=False)
+    wait_until(lambda: any(m.startswith("STATUS=") for m in hosts[0].notify.poll()),
+               "flanneld waits")
+    world.etcd.start()
+    hosts[0].wait_ready()
+    assert stream.lost() == 0
+    hosts[0].wait_peers(hosts[1])
+
+
+@pytest.mark.parametrize("dead", ["http://127.0.0.1:1", "http://192.168.255.254:2379"])
+def test_a_dead_endpoint_is_passed_over(world, dead):
+    world.config()
+    host = world.host().start(f"--etcd-endpoints={dead},{world.etcd.endpoint}", ready=False)
+    host.wait_ready(timeout=20)
+    host.wait_peers(world.peer(200))
+
+
+# --- TLS
+
+
+def client_flags(tls):
+    return (f"--etcd-cafile={tls.ca}", f"--etcd-certfile={tls.client_cert}",
+            f"--etcd-keyfile={tls.client_key}")
+
+
+def test_mutual_tls_joins_and_watches(tls_world, tls):
+    tls_world.config()
+    first, second = tls_world.joined(2, *client_flags(tls))
+    world_peer = tls_world.peer(200)
+    first.wait_peers(second, world_peer)
+
+
+def test_a_server_of_another_ca_is_refused(tls_world, tls, tmp_path):
+    tls_world.config()
+    os.mkdir(tmp_path / "other")
+    stranger = Tls(str(tmp_path / "other"))
+    host = tls_world.host().start(
+        *client_flags(tls), f"--etcd-cafile={stranger.ca}", ready=False)
+    host.wait_log("certificate")
+    assert host.daemon.running()
+    assert tls_world.leases() == []
+
+
+def test_a_client_without_certificate_gets_nowhere(tls_world, tls):
+    tls_world.config()
+    host = tls_world.host().start(f"--etcd-cafile={tls.ca}", ready=False)
+    wait_until(lambda: any(m.startswith("STATUS=") for m in host.notify.poll()),
+               "flanneld says what it waits for")
+    assert "READY=1" not in host.notify.poll()
+    assert tls_world.leases() == []
+
+
+# --- basic auth, and no secret anywhere
+
+PASSWORD = "s3cret: of & all=things"
+
+
+@pytest.fixture
+def locked_world(own_world):
+    own_world.config()
+    own_world.etcd.require_user("root", PASSWORD)
+    return own_world
+
+
+def assert_secret(host):
+    assert PASSWORD not in host.log()
+    assert PASSWORD.encode() not in host.daemon.proc_file("cmdline")
+    done = run("ps", "-ww", "-o", "args=", "-p", str(host.daemon.pid))
+    assert PASSWORD not in done.stdout
+
+
+def test_a_password_file_opens_a_locked_etcd(locked_world, tmp_path):
+    (tmp_path / "password").write_text(PASSWORD + "\n", encoding="utf-8")
+    host = locked_world.host().start(
+        "-v=9", "--etcd-username=root", f"--etcd-password-file={tmp_path / 'password'}")
+    host.wait_peers(locked_world.peer(200))
+    assert_secret(host)
+    assert PASSWORD.encode() not in host.daemon.proc_file("environ")
+
+
+def test_a_password_on_the_command_line_is_wiped(locked_world):
+    for flags in (f"--etcd-password={PASSWORD}",), ("-etcd-password", PASSWORD):
+        host = locked_world.host().start("-v=9", "--etcd-username=root", *flags)
+        assert_secret(host)
+
+
+def test_a_password_comes_from_the_environment_too(locked_world):
+    host = locked_world.host().start(
+        "-v=9", "--etcd-username=root", env={"FLANNELD_ETCD_PASSWORD": PASSWORD})
+    assert_secret(host)
+
+
+def test_a_wrong_password_is_said_and_kept_secret(locked_world):
+    host = locked_world.host().start(
+        "-v=9", "--etcd-username=root", f"--etcd-password=x{PASSWORD}", ready=False)
+    host.wait_log("401")
+    assert host.daemon.running()
+    assert_secret(host)
+    assert locked_world.leases() == []
+
+
+def test_values_of_flannel_0_11_and_of_newer_ones_are_read(world):
+    world.config()
+    host = world.host().start()
+    value = {"PublicIP": "192.168.201.1", "PublicIPv6": None, "BackendType": "vxlan",
+             "BackendData": {"VtepMAC": "0a:00:00:00:00:c8"}, "Future": [{"x": 1}]}
+    world.etcd.put(world.key("10.5.200.0/24"), json.dumps(value))
+    expected = {"10.5.200.0/24": ("192.168.201.1", "0a:00:00:00:00:c8")}
+    wait_until(lambda: host.peers() == expected, "the peer's rows")

@@ -1,0 +1,238 @@
+/* tests/unit/test_fib_adopt.c - what a dump shows is compared with what is declared. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+
+#include "fib_internal.h"
+#include "fib_run.h"
+
+/* ---- adoption ---- */
+
+static void adopts_equal_rows_without_touching_them(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t i;
+
+	for (i = 1; i <= 1000; i++)
+		peer(f, i, declare);
+	commit(f);
+	fib_restart(f);
+	for (i = 1; i <= 1000; i++)
+		peer(f, i, declare);
+	assert_int_equal(fl_fib_adopt(f->fib, DEV), 0);
+	commit(f);
+	assert_string_equal(kernel.ops, "");
+	assert_int_equal(stats(f).installed, 3000);
+	peer(f, 7, withdraw);
+	commit(f);
+	assert_int_equal(kernel_count(ROUTE), 999);
+	assert_int_equal(kernel_count(NEXTHOP), 999);
+}
+
+static void adopts_routes_that_show_only_the_id_of_their_nexthop(void **state)
+{
+	struct fixture *f = *state;
+
+	peer(f, 5, declare);
+	commit(f);
+	fib_restart(f);
+	kernel.no_compat = true;
+	peer(f, 5, declare);
+	assert_int_equal(fl_fib_adopt(f->fib, DEV), 0);
+	commit(f);
+	assert_string_equal(kernel.ops, "");
+	assert_int_equal(stats(f).installed, 3);
+}
+
+static void removes_what_nobody_declares_and_nothing_of_others(void **state)
+{
+	struct fixture *f = *state;
+
+	peer(f, 5, declare);
+	commit(f);
+	kernel_neigh("10.0.6.1", 9, DEV, NUD_STALE);
+	kernel_neigh("10.0.6.2", 9, OTHER_DEV, NUD_PERMANENT);
+	kernel_fdb(0, "192.168.0.9", NUD_PERMANENT);
+	kernel_fdb(9, "192.168.0.9", NUD_REACHABLE);
+	kernel_route("10.77.0.0/24", DEV, RTPROT_STATIC, 0);
+	kernel_route("10.78.0.0/24", OTHER_DEV, FL_RTPROT, 0);
+	kernel_route("10.79.0.0/24", DEV, FL_RTPROT, 100);
+	kernel_nexthop(77, "10.9.9.9", OTHER_DEV, FL_RTPROT);
+	kernel_nexthop(78, "10.9.9.9", DEV, RTPROT_STATIC);
+	kernel_nexthop(79, "10.9.9.9", DEV, FL_RTPROT);
+	fib_restart(f);
+	assert_int_equal(fl_fib_adopt(f->fib, DEV), 0);
+	assert_string_equal(kernel.ops, "");
+	commit(f);
+	assert_string_equal(kernel.ops, "-route 10.0.5.0/24\n-fdb 02:00:00:00:00:05 none\n"
+					"-neigh 10.0.5.0\n-nexthop\n-nexthop\n");
+	assert_int_equal(kernel_count(NEIGH), 2);
+	assert_int_equal(kernel_count(FDB), 2);
+	assert_int_equal(kernel_count(ROUTE), 3);
+	assert_int_equal(kernel_count(NEXTHOP), 2);
+	assert_int_equal(f->fib->rows.count, 0);
+}
+
+static void puts_right_what_differs(void **state)
+{
+	struct fixture *f = *state;
+
+	kernel_neigh("10.0.5.0", 66, DEV, NUD_PERMANENT);
+	kernel_fdb(5, "192.168.66.66", NUD_PERMANENT);
+	kernel_route("10.0.5.0/24", DEV, FL_RTPROT, 0);
+	peer(f, 5, declare);
+	assert_int_equal(fl_fib_adopt(f->fib, DEV), 0);
+	commit(f);
+	assert_string_equal(kernel.ops, "+nexthop\n+neigh 10.0.5.0\n-fdb 02:00:00:00:00:05 none\n"
+					"+fdb 02:00:00:00:00:05 192.168.0.5\n+route 10.0.5.0/24\n");
+	assert_int_equal(stats(f).installed, 3);
+	fib_restart(f);
+	peer(f, 5, declare);
+	assert_int_equal(fl_fib_adopt(f->fib, DEV), 0);
+	commit(f);
+	assert_string_equal(kernel.ops, "");
+}
+
+static void removes_a_second_remote_of_a_mac(void **state)
+{
+	struct fixture *f = *state;
+
+	kernel_fdb(5, "192.168.0.5", NUD_PERMANENT);
+	kernel_fdb(5, "192.168.66.66", NUD_PERMANENT);
+	declare(f, fdb(5, "192.168.0.5"));
+	assert_int_equal(fl_fib_adopt(f->fib, DEV), 0);
+	commit(f);
+	assert_int_equal(kernel_count(FDB), 1);
+	assert_true(stats(f).installed == 1);
+}
+
+static void takes_over_the_routes_of_another_flanneld_at_once(void **state)
+{
+	struct fixture *f = *state;
+
+	kernel_route("10.0.5.0/24", DEV, RTPROT_BOOT, 0);
+	declare(f, route("10.0.5.0/24", "10.0.5.0"));
+	assert_int_equal(fl_fib_adopt(f->fib, DEV), 0);
+	commit(f);
+	assert_string_equal(kernel.ops, "+nexthop\n+route 10.0.5.0/24\n");
+	assert_int_equal(kernel_route_to("10.0.5.0/24")->protocol, FL_RTPROT);
+}
+
+static void a_second_nexthop_for_one_gateway_is_given_up(void **state)
+{
+	struct fixture *f = *state;
+
+	kernel_nexthop(70, "10.0.5.0", DEV, FL_RTPROT);
+	kernel_nexthop(71, "10.0.5.0", DEV, FL_RTPROT);
+	kernel_route("10.0.5.0/24", DEV, FL_RTPROT, 0);
+	kernel.objects[2].route.nhid = 71;
+	kernel.no_compat = true;
+	declare(f, route("10.0.5.0/24", "10.0.5.0"));
+	assert_int_equal(fl_fib_adopt(f->fib, DEV), 0);
+	commit(f);
+	assert_string_equal(kernel.ops, "+route 10.0.5.0/24\n-nexthop\n");
+	assert_int_equal(kernel_route_to("10.0.5.0/24")->nhid, 70);
+	assert_int_equal(kernel_count(NEXTHOP), 1);
+}
+
+static void a_failed_dump_schedules_nothing(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t skip;
+
+	peer(f, 5, declare);
+	commit(f);
+	fib_restart(f);
+	for (skip = 0; skip < 4; skip++) {
+		kernel.dump_error = -ENOMEM;
+		kernel.dump_skip = skip;
+		assert_int_equal(fl_fib_adopt(f->fib, DEV), -ENOMEM);
+		kernel.dump_error = 0;
+		commit(f);
+		assert_string_equal(kernel.ops, "");
+	}
+}
+
+static void repeats_an_interrupted_dump_but_not_for_ever(void **state)
+{
+	struct fixture *f = *state;
+
+	peer(f, 5, declare);
+	commit(f);
+	fib_restart(f);
+	peer(f, 5, declare);
+	kernel.dump_interrupt = 3;
+	kernel.interrupted = FDB; /* seen twice, an entry would look like two remotes */
+	assert_int_equal(fl_fib_adopt(f->fib, DEV), 0);
+	commit(f);
+	assert_string_equal(kernel.ops, "");
+	kernel.dump_interrupt = UINT32_MAX;
+	kernel.interrupted = NOTHING;
+	kernel.dumps = 0;
+	assert_int_equal(fl_fib_adopt(f->fib, DEV), -EINTR);
+	assert_true(kernel.dumps < 10);
+	commit(f);
+	assert_string_equal(kernel.ops, "");
+}
+
+static void what_is_not_there_yet_is_added_in_the_order_of_declaration(void **state)
+{
+	struct fixture *f = *state;
+
+	declare(f, neigh("10.0.3.0", 3));
+	declare(f, fdb(3, "192.168.0.3"));
+	declare(f, route("10.0.3.0/24", NULL));
+	declare(f, neigh("10.0.1.0", 1));
+	declare(f, fdb(1, "192.168.0.1"));
+	declare(f, route("10.0.1.0/24", NULL));
+	declare(f, neigh("10.0.2.0", 2));
+	kernel_neigh("10.0.1.0", 1, DEV, NUD_PERMANENT);
+	assert_int_equal(fl_fib_adopt(f->fib, DEV), 0);
+	commit(f);
+	assert_string_equal(kernel.ops, "+neigh 10.0.3.0\n+fdb 02:00:00:00:00:03 192.168.0.3\n"
+					"+route 10.0.3.0/24\n+fdb 02:00:00:00:00:01 192.168.0.1\n"
+					"+route 10.0.1.0/24\n+neigh 10.0.2.0\n");
+}
+
+static void a_later_adoption_refills_what_has_vanished(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t i;
+
+	for (i = 1; i < 20; i++)
+		peer(f, i, declare);
+	commit(f);
+	for (i = 0; i < kernel.count; i += 2)
+		kernel.objects[i].what = NOTHING;
+	assert_int_equal(fl_fib_adopt(f->fib, DEV), 0);
+	commit(f);
+	assert_int_equal(stats(f).installed, 57);
+	assert_int_equal(kernel_count(ROUTE), 19);
+	assert_int_equal(kernel_count(NEIGH), 19);
+	assert_int_equal(kernel_count(FDB), 19);
+	assert_int_equal(kernel_count(NEXTHOP), 19);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(adopts_equal_rows_without_touching_them),
+		TEST(adopts_routes_that_show_only_the_id_of_their_nexthop),
+		TEST(removes_what_nobody_declares_and_nothing_of_others),
+		TEST(puts_right_what_differs),
+		TEST(removes_a_second_remote_of_a_mac),
+		TEST(takes_over_the_routes_of_another_flanneld_at_once),
+		TEST(a_second_nexthop_for_one_gateway_is_given_up),
+		TEST(a_failed_dump_schedules_nothing),
+		TEST(repeats_an_interrupted_dump_but_not_for_ever),
+		TEST(what_is_not_there_yet_is_added_in_the_order_of_declaration),
+		TEST(a_later_adoption_refills_what_has_vanished),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
