@@ -49,7 +49,7 @@ static int refuse_name(const char *type, char **why)
 	char shown[SHOWN_CHARS * 4 + 4];
 	size_t i, at = 0;
 
-	for (i = 0; type[i] && i < SHOWN_CHARS; i++) {
+	for (i = 0; i < SHOWN_CHARS && type[i]; i++) {
 		unsigned char c = (unsigned char)type[i];
 		bool plain = c > 0x20 && c < 0x7f && c != '"' && c != '\\';
 
