@@ -67,7 +67,8 @@ struct daemon {
 
 static void quit(struct daemon *d, enum fl_exit code)
 {
-	d->code = code;
+	if (d->stage != STAGE_STOPPING)
+		d->code = code; /* the first reason counts */
 	d->stage = STAGE_STOPPING;
 	ev_break(d->loop, EVBREAK_ALL);
 }
@@ -115,6 +116,7 @@ static void on_release_limit(struct ev_loop *loop, ev_timer *w, int revents)
 	(void)loop;
 	(void)revents;
 	fl_warn("daemon", "etcd did not answer in time; the lease stays until it expires");
+	d->code = FL_EXIT_FAULT;
 	ev_break(d->loop, EVBREAK_ALL);
 }
 
@@ -123,7 +125,8 @@ static void on_released(struct fl_store_listener *l, int error)
 {
 	struct daemon *d = fl_container_of(l, struct daemon, store_listener);
 
-	(void)error;
+	if (error)
+		d->code = FL_EXIT_FAULT;
 	ev_break(d->loop, EVBREAK_ALL);
 }
 
@@ -246,17 +249,18 @@ static void on_acquired(struct fl_store_listener *l, const struct fl_lease_recor
 	start_overlay(d);
 	if (d->stage != STAGE_RULES)
 		return;
-	r = d->firewall ? fl_firewall_apply(d->firewall, &d->netconf.network, &d->subnet) : 0;
-	if (r < 0 || !d->firewall)
+	r = fl_firewall_apply(d->firewall, &d->netconf.network, &d->subnet);
+	if (r < 0)
 		on_firewall(&d->firewall_listener, r, strerror(-r));
 }
 
-static void on_lost(struct fl_store_listener *l, enum fl_store_loss loss, const char *why)
+static void on_lost(struct fl_store_listener *l, const char *why)
 {
 	struct daemon *d = fl_container_of(l, struct daemon, store_listener);
 
-	fl_err("daemon", "no lease: %s", why);
-	quit(d, loss == FL_STORE_TAKEN ? FL_EXIT_LEASE : FL_EXIT_FAULT);
+	fl_err("daemon", "%s; forwarding stays as it is, but this host must not use the subnet",
+	       why);
+	quit(d, FL_EXIT_LEASE);
 }
 
 static int acquire(struct daemon *d)

@@ -135,6 +135,8 @@ static void account(struct fl_fib *fib, const struct fib_row *row, int by)
 		s->failed += (uint32_t)by;
 	if (row->trouble == FIB_CONFLICT)
 		s->conflicts += (uint32_t)by;
+	if (row->flags & FIB_SPARED)
+		s->spared += (uint32_t)by;
 }
 
 void fib_row_set(struct fl_fib *fib, struct fib_row *row, enum fib_state state,
@@ -150,6 +152,17 @@ static void row_set_count(struct fl_fib *fib, struct fib_row *row, uint32_t coun
 {
 	account(fib, row, -1);
 	row->count = count;
+	if (count)
+		row->flags &= (uint8_t)~FIB_SPARED;
+	account(fib, row, 1);
+}
+
+void fib_row_spare(struct fl_fib *fib, struct fib_row *row, bool spared)
+{
+	account(fib, row, -1);
+	row->flags &= (uint8_t)~FIB_SPARED;
+	if (spared && !row->count)
+		row->flags |= FIB_SPARED;
 	account(fib, row, 1);
 }
 
@@ -172,6 +185,8 @@ static void row_place(struct fl_fib *fib, struct fib_row *row)
 
 	if (!row->count && row->state == FIB_ABSENT)
 		row_free(fib, row);
+	else if (!row->count && (row->flags & FIB_SPARED))
+		fib_row_move(fib, row, FIB_NOWHERE);
 	else if (!row->count)
 		fib_row_move(fib, row, removals[row->key.kind]);
 	else if (row->state == FIB_SAME)
@@ -195,6 +210,7 @@ static void row_set_value(struct fl_fib *fib, struct fib_row *row, const struct 
 		return;
 	row->value = *value;
 	row->err = 0;
+	fib_row_spare(fib, row, false);
 	row->flags = 0;
 	fib_row_set(fib, row, row->state == FIB_SAME ? FIB_OTHER : row->state, FIB_FINE);
 }

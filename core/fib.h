@@ -19,9 +19,16 @@ struct fl_fib_stats {
 	uint32_t installed; /* that do, acknowledged by the kernel */
 	uint32_t failed;    /* that the kernel refused */
 	uint32_t conflicts; /* that stand in the way of somebody else's row, left alone */
+	uint32_t spared;    /* that nobody declares, and that stay for now */
 };
 
 struct fl_fib_listener {
+	/**
+	 * A route of ours to @p dst stands, and nobody declares it. True: it stays for now, and
+	 * with it the neighbour of its gateway and that one's FDB entry. Asked by fl_fib_adopt()
+	 * and fl_fib_sweep(); must not call the fib. NULL: nothing is spared.
+	 */
+	bool (*spared)(struct fl_fib_listener *l, const struct fl_prefix *dst);
 	/** All that was declared or withdrawn has been handed to the kernel and acknowledged, or
 	 * has failed. */
 	void (*settled)(struct fl_fib_listener *l);
@@ -52,12 +59,16 @@ void fl_fib_commit(struct fl_fib *fib);
 
 /**
  * Compare with the kernel: rows of ours on @p ifindex (own device: all permanent neighbours and FDB
- * entries; own protocol: routes and nexthops) that nobody declares are scheduled for removal, equal
- * ones are taken as installed and not touched, others are scheduled to be put right. Call it once
- * at start, after a complete snapshot, then commit.
+ * entries; own protocol: routes and nexthops) that nobody declares are scheduled for removal if not
+ * spared, equal ones are taken as installed and not touched, others are scheduled to be put right.
+ * Call it once at start, after a complete snapshot, then commit.
  * @return 0 or -errno; on error nothing is scheduled
  */
 int fl_fib_adopt(struct fl_fib *fib, uint32_t ifindex);
+
+/** Ask spared() again about what it has spared so far; what it gives up now is scheduled for
+ * removal. Then commit. */
+void fl_fib_sweep(struct fl_fib *fib);
 
 void fl_fib_stats(const struct fl_fib *fib, struct fl_fib_stats *ret);
 

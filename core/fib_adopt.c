@@ -195,6 +195,7 @@ static void forget(struct adoption *a)
 			continue;
 		fib_nexthop_put(fib, row->nh);
 		row->nh = NULL;
+		fib_row_spare(fib, row, false);
 		row->flags = 0;
 		fib_row_set(fib, row, FIB_ABSENT, FIB_FINE);
 	}
@@ -289,6 +290,71 @@ static int take_all(struct adoption *a)
 	return r;
 }
 
+/* ---- what nobody declares and yet stays ---- */
+
+static struct fib_row *standing(const struct fl_fib *fib, const struct fl_row *shape)
+{
+	struct fib_value unused;
+	struct fib_key key;
+	struct fib_row *row;
+
+	fib_key_of(shape, &key, &unused);
+	row = fib_row_find(fib, &key);
+	return row && !row->count && row->state != FIB_ABSENT ? row : NULL;
+}
+
+/* The neighbour that is a route's gateway, and the FDB entry that leads to it. */
+static void spare_behind(struct fl_fib *fib, const struct fib_row *route)
+{
+	struct fl_row shape = {.kind = FL_ROW_NEIGH, .ifindex = route->value.ifindex};
+	struct fib_row *neigh, *fdb;
+
+	shape.dst.addr = fib_addr(route->value.family, route->value.bytes);
+	neigh = standing(fib, &shape);
+	if (!neigh)
+		return;
+	fib_row_spare(fib, neigh, true);
+	shape.kind = FL_ROW_FDB;
+	memcpy(shape.mac.bytes, neigh->value.bytes, sizeof(shape.mac.bytes));
+	fdb = standing(fib, &shape);
+	if (fdb)
+		fib_row_spare(fib, fdb, true);
+}
+
+static void spare_rows(struct fl_fib *fib, uint32_t ifindex)
+{
+	struct fl_hash_iter it;
+
+	if (!fib->listener->spared)
+		return;
+	fl_hash_each (n, &it, &fib->rows) {
+		struct fib_row *row = fl_container_of(n, struct fib_row, node);
+		struct fl_prefix dst = fib_prefix(&row->key);
+
+		if (row->key.kind != FL_ROW_ROUTE || row->count || row->state == FIB_ABSENT ||
+		    (ifindex && !is_on_device(row, ifindex)) ||
+		    !fib->listener->spared(fib->listener, &dst))
+			continue;
+		fib_row_spare(fib, row, true);
+		spare_behind(fib, row);
+	}
+}
+
+void fl_fib_sweep(struct fl_fib *fib)
+{
+	struct fl_hash_iter it;
+
+	fl_hash_each (n, &it, &fib->rows)
+		fib_row_spare(fib, fl_container_of(n, struct fib_row, node), false);
+	spare_rows(fib, 0);
+	fl_hash_each (n, &it, &fib->rows) {
+		struct fib_row *row = fl_container_of(n, struct fib_row, node);
+
+		if (!row->count && row->list == FIB_NOWHERE)
+			fib_row_schedule(fib, row);
+	}
+}
+
 static void schedule_kind(struct adoption *a, enum fl_row_kind kind)
 {
 	struct fl_hash_iter it;
@@ -312,6 +378,7 @@ int fl_fib_adopt(struct fl_fib *fib, uint32_t ifindex)
 	if (r == 0) {
 		forget(&a);
 		r = take_all(&a);
+		spare_rows(fib, ifindex);
 		schedule_kind(&a, FL_ROW_NEIGH);
 		schedule_kind(&a, FL_ROW_FDB);
 		schedule_kind(&a, FL_ROW_ROUTE);

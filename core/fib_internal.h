@@ -68,10 +68,11 @@ enum fib_list_id {
 	FIB_LISTS,
 };
 
-#define FIB_FORCE 1u /* the route that stands there may be replaced */
-#define FIB_PURGE 2u /* the MAC has strange remotes: delete them all, then add */
-#define FIB_HIT	  4u /* its message failed in this slice */
-#define FIB_TRIED 8u /* clashed, and then nobody was there */
+#define FIB_FORCE  1u  /* the route that stands there may be replaced */
+#define FIB_PURGE  2u  /* the MAC has strange remotes: delete them all, then add */
+#define FIB_HIT	   4u  /* its message failed in this slice */
+#define FIB_TRIED  8u  /* clashed, and then nobody was there */
+#define FIB_SPARED 16u /* nobody declares it, and it stays for now */
 
 /* 104 bytes: 50,000 peers have 150,000 of them. */
 struct fib_row {
@@ -142,6 +143,8 @@ struct fib_row *fib_row_find(const struct fl_fib *fib, const struct fib_key *key
 /* Find or create (unwanted, absent). @return 0, -ENOMEM */
 int fib_row_get(struct fl_fib *fib, const struct fib_key *key, struct fib_row **ret);
 void fib_row_move(struct fl_fib *fib, struct fib_row *row, enum fib_list_id to);
+/* Take the flag off and on; what is wanted is not spared. */
+void fib_row_spare(struct fl_fib *fib, struct fib_row *row, bool spared);
 /* Put it into the list that its state calls for; a row that is neither wanted nor there is freed.
  */
 void fib_row_schedule(struct fl_fib *fib, struct fib_row *row);
@@ -159,6 +162,7 @@ void fib_batch_run(struct fl_fib *fib, fl_rtnl_failed_cb failed);
 /* "10.5.3.0/24: route" and the like, for the log. */
 const char *fib_row_text(const struct fib_row *row, char buf[80]);
 struct fl_addr fib_addr(uint8_t family, const uint8_t bytes[16]);
+struct fl_prefix fib_prefix(const struct fib_key *key);
 
 /* fib_nexthop.c */
 /* Does the kernel have nexthop objects? Sets fib->has_nexthops. @return 0 or -errno */

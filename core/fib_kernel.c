@@ -28,7 +28,7 @@ static struct fl_mac mac_of(const uint8_t bytes[16])
 	return m;
 }
 
-static struct fl_prefix prefix_of(const struct fib_key *key)
+struct fl_prefix fib_prefix(const struct fib_key *key)
 {
 	return (struct fl_prefix){.addr = fib_addr(key->family, key->bytes), .len = key->len};
 }
@@ -36,7 +36,7 @@ static struct fl_prefix prefix_of(const struct fib_key *key)
 const char *fib_row_text(const struct fib_row *row, char buf[80])
 {
 	char text[FL_PREFIX_STRLEN];
-	struct fl_prefix dst = prefix_of(&row->key);
+	struct fl_prefix dst = fib_prefix(&row->key);
 	struct fl_mac mac = mac_of(row->key.bytes);
 
 	switch (row->key.kind) {
@@ -108,7 +108,7 @@ static void put_neigh(void *buf, const struct fib_row *row, bool add)
 static struct fl_rtmsg_route route_of(const struct fib_row *row)
 {
 	return (struct fl_rtmsg_route){
-		.dst = prefix_of(&row->key),
+		.dst = fib_prefix(&row->key),
 		.table = RT_TABLE_MAIN,
 		.protocol = FL_RTPROT,
 		.scope = RT_SCOPE_UNIVERSE,

@@ -110,6 +110,10 @@ int main(int argc, char **argv)
 		code = r == -EINVAL ? FL_EXIT_USAGE : FL_EXIT_FAULT;
 	} else {
 		code = act(&opts);
+		if (fflush(stdout) != 0 || ferror(stdout)) {
+			(void)fprintf(stderr, "flanneld: standard output: %s\n", strerror(errno));
+			code = FL_EXIT_FAULT;
+		}
 	}
 	free(why);
 	fl_options_done(&opts);

@@ -7,9 +7,17 @@
 #include <string.h>
 
 #include "base/backoff.h"
+#include "base/prefix_set.h"
 #include "env.h"
 #include "fib.h"
 #include "peers.h"
+
+/* How many leases of others are what. */
+struct tally {
+	uint32_t reached;  /* whose rows are declared */
+	uint32_t ignored;  /* of another backend type (K10) */
+	uint32_t rejected; /* outside of Network, or with data that the backend refuses */
+};
 
 struct fl_overlay {
 	struct fl_overlay_conf conf;
@@ -18,25 +26,35 @@ struct fl_overlay {
 	struct fl_fib *fib;
 	struct fl_fib_listener fib_listener;
 	struct fl_rows rows; /* scratch: the rows of the peer at hand */
-	struct fl_overlay_stats stats;
+	struct tally tally;
 	struct fl_backoff adopt_backoff;
 	ev_timer adopt_timer;
 	bool in_snapshot;
 	bool adopted; /* the kernel was compared once; before that nothing is sent to it */
+	bool swept;   /* and no row of ours is left that nobody declares */
+	/* Subnets whose entry is of no use: what stands for them may be right. Unused once swept.
+	 */
+	struct fl_prefix_set doubts;
+	struct fl_prefix_set doubts_before; /* in a snapshot: those of the one before */
 };
 
 /* Which of the stats a lease counts in. */
-enum verdict { REACHED, IGNORED, REJECTED };
+enum verdict {
+	REACHED,
+	IGNORED, /* of another backend */
+	OUTSIDE, /* its subnet is not one of Network that others may have */
+	REFUSED, /* the backend makes nothing of its data */
+};
 
 static uint32_t *counter_of(struct fl_overlay *o, enum verdict v)
 {
 	switch (v) {
 	case REACHED:
-		return &o->stats.reached;
+		return &o->tally.reached;
 	case IGNORED:
-		return &o->stats.ignored;
+		return &o->tally.ignored;
 	default:
-		return &o->stats.rejected;
+		return &o->tally.rejected;
 	}
 }
 
@@ -60,14 +78,14 @@ static enum verdict judge(struct fl_overlay *o, const struct fl_lease *peer)
 		return IGNORED;
 	if (!subnet_is_sane(o, &peer->subnet)) {
 		(void)fl_rows_reject(&o->rows, "its subnet is outside of Network or overlaps ours");
-		return REJECTED;
+		return OUTSIDE;
 	}
 	r = o->conf.ops->rows(o->conf.backend, peer, &o->rows);
 	if (r == 0)
 		return REACHED;
 	if (!o->rows.why[0])
 		(void)fl_rows_reject(&o->rows, "%s", strerror(-r));
-	return REJECTED;
+	return REFUSED;
 }
 
 static void say_added(const struct fl_overlay *o, const struct fl_lease *peer, enum verdict v)
@@ -76,7 +94,7 @@ static void say_added(const struct fl_overlay *o, const struct fl_lease *peer, e
 
 	fl_prefix_format(&peer->subnet, subnet);
 	fl_addr_format(&peer->public_ip, ip);
-	if (v == REJECTED)
+	if (v == OUTSIDE || v == REFUSED)
 		fl_warn("peers", "%s of %s: left out: %s", subnet, ip, o->rows.why);
 	else if (v == IGNORED)
 		fl_info("peers", "%s of %s: ignored: its backend is %s, ours is %s", subnet, ip,
@@ -90,15 +108,17 @@ static void on_added(struct fl_peers_listener *l, const struct fl_lease_record *
 {
 	struct fl_overlay *o = fl_container_of(l, struct fl_overlay, peers_listener);
 	enum verdict v = judge(o, &rec->lease);
-	uint32_t i;
+	uint32_t i = 0;
 	int r = 0;
 
 	(*counter_of(o, v))++;
 	say_added(o, &rec->lease, v);
+	if (v == REFUSED)
+		fl_overlay_keep(o, &rec->lease.subnet);
 	if (v != REACHED)
 		return;
-	for (i = 0; i < o->rows.count && r == 0; i++)
-		r = fl_fib_declare(o->fib, &o->rows.rows[i]);
+	while (i < o->rows.count && r == 0)
+		r = fl_fib_declare(o->fib, &o->rows.rows[i++]);
 	if (r < 0) {
 		char subnet[FL_PREFIX_STRLEN];
 
@@ -115,7 +135,8 @@ static void on_removed(struct fl_peers_listener *l, const struct fl_lease_record
 	uint32_t i;
 
 	(*counter_of(o, v))--;
-	fl_info("peers", "%s is gone or changes", fl_prefix_format(&rec->lease.subnet, subnet));
+	fl_log(o->in_snapshot ? FL_LOG_DEBUG : FL_LOG_INFO, "peers", "%s is gone or changes",
+	       fl_prefix_format(&rec->lease.subnet, subnet));
 	if (v != REACHED)
 		return;
 	for (i = o->rows.count; i > 0; i--)
@@ -132,42 +153,87 @@ static void on_settled(struct fl_fib_listener *l)
 		 s.installed, s.failed, s.conflicts);
 }
 
+/* ---- the kernel as we find it ---- */
+
+static void retry_later(struct fl_overlay *o, int error)
+{
+	uint32_t ms = fl_backoff_next(&o->adopt_backoff);
+
+	fl_warn("fib", "cannot read the kernel's tables: %s; retrying in %u ms", strerror(-error),
+		ms);
+	ev_timer_stop(o->conf.loop, &o->adopt_timer);
+	ev_timer_set(&o->adopt_timer, ms / 1e3, 0.);
+	ev_timer_start(o->conf.loop, &o->adopt_timer);
+}
+
+static bool on_spared(struct fl_fib_listener *l, const struct fl_prefix *dst)
+{
+	struct fl_overlay *o = fl_container_of(l, struct fl_overlay, fib_listener);
+
+	return fl_prefix_set_has(&o->doubts, dst);
+}
+
+static void check_swept(struct fl_overlay *o)
+{
+	struct fl_fib_stats s;
+
+	fl_fib_stats(o->fib, &s);
+	if (s.spared) {
+		fl_debug("fib", "%u rows stay until the entries of their subnets can be read",
+			 s.spared);
+		return;
+	}
+	o->swept = true;
+	fl_prefix_set_done(&o->doubts);
+	fl_prefix_set_done(&o->doubts_before);
+}
+
 /* Until the kernel was compared, nothing may be sent: equal rows would be touched, strangers
  * overlooked. */
-static void adopt_or_retry(struct fl_overlay *o)
+static void settle(struct fl_overlay *o)
 {
 	uint32_t i;
 	int r = 0;
 
-	for (i = 0; i < o->conf.env->n_devices && r == 0; i++)
-		r = fl_fib_adopt(o->fib, o->conf.env->devices[i]);
-	if (r < 0) {
-		uint32_t ms = fl_backoff_next(&o->adopt_backoff);
-
-		fl_warn("fib", "cannot read the kernel's tables: %s; retrying in %u ms",
-			strerror(-r), ms);
-		ev_timer_stop(o->conf.loop, &o->adopt_timer);
-		ev_timer_set(&o->adopt_timer, ms / 1e3, 0.);
-		ev_timer_start(o->conf.loop, &o->adopt_timer);
+	if (o->in_snapshot)
 		return;
+	if (!o->adopted) {
+		for (i = 0; i < o->conf.env->n_devices && r == 0; i++)
+			r = fl_fib_adopt(o->fib, o->conf.env->devices[i]);
+		if (r < 0) {
+			retry_later(o, r);
+			return;
+		}
+		o->adopted = true;
+		fl_backoff_reset(&o->adopt_backoff);
+		check_swept(o);
 	}
-	o->adopted = true;
 	fl_fib_commit(o->fib);
+}
+
+/* Some doubts are gone, and with them perhaps the reason why rows stay. */
+static void sweep(struct fl_overlay *o)
+{
+	if (!o->adopted || o->swept || o->in_snapshot)
+		return;
+	fl_fib_sweep(o->fib);
+	check_swept(o);
 }
 
 static void on_adopt_timer(struct ev_loop *loop, ev_timer *w, int revents)
 {
-	struct fl_overlay *o = fl_container_of(w, struct fl_overlay, adopt_timer);
-
 	(void)loop;
 	(void)revents;
-	if (!o->adopted && !o->in_snapshot)
-		adopt_or_retry(o);
+	settle(fl_container_of(w, struct fl_overlay, adopt_timer));
 }
+
+/* ---- in from the store ---- */
 
 void fl_overlay_snapshot_begin(struct fl_overlay *o)
 {
 	o->in_snapshot = true;
+	o->doubts_before = o->doubts;
+	o->doubts = (struct fl_prefix_set){0};
 	fl_peers_snapshot_begin(o->peers);
 }
 
@@ -175,52 +241,85 @@ void fl_overlay_snapshot_end(struct fl_overlay *o)
 {
 	fl_peers_snapshot_end(o->peers);
 	o->in_snapshot = false;
-	o->stats.peers = fl_peers_count(o->peers);
 	fl_info("peers", "%u leases of other hosts: %u reached, %u of another backend, %u left out",
-		o->stats.peers, o->stats.reached, o->stats.ignored, o->stats.rejected);
-	if (o->adopted)
-		fl_fib_commit(o->fib);
-	else
-		adopt_or_retry(o);
+		fl_peers_count(o->peers), o->tally.reached, o->tally.ignored, o->tally.rejected);
+	fl_prefix_set_done(&o->doubts_before);
+	sweep(o);
+	settle(o);
 }
 
 void fl_overlay_snapshot_abort(struct fl_overlay *o)
 {
 	fl_peers_snapshot_abort(o->peers);
 	o->in_snapshot = false;
+	fl_prefix_set_done(&o->doubts); /* not all of them: those of before stand for the rest */
+	o->doubts = o->doubts_before;
+	o->doubts_before = (struct fl_prefix_set){0};
 	if (o->adopted)
 		fl_fib_commit(o->fib);
 }
 
+/* A peer that was reached, and whose data is of no use now: nothing is removed on doubt (S1). */
+static bool turned_bad(struct fl_overlay *o, const struct fl_lease *now)
+{
+	const struct fl_lease_record *before = fl_peers_find(o->peers, &now->subnet);
+	char subnet[FL_PREFIX_STRLEN];
+
+	if (!before || fl_lease_same(&before->lease, now) || judge(o, &before->lease) != REACHED ||
+	    judge(o, now) != REFUSED)
+		return false;
+	fl_warn("peers", "%s: its new entry is of no use: %s; it is reached as before",
+		fl_prefix_format(&now->subnet, subnet), o->rows.why);
+	return true;
+}
+
+/* The entry of @p subnet can be read now. Is it of use, too? */
+static void review_doubt(struct fl_overlay *o, const struct fl_prefix *subnet)
+{
+	const struct fl_lease_record *now;
+
+	if (!fl_prefix_set_has(&o->doubts, subnet) && !fl_prefix_set_has(&o->doubts_before, subnet))
+		return;
+	now = fl_peers_find(o->peers, subnet);
+	if (now && judge(o, &now->lease) == REFUSED)
+		fl_overlay_keep(o, subnet);
+	else if (fl_prefix_set_del(&o->doubts, subnet))
+		sweep(o);
+}
+
 void fl_overlay_put(struct fl_overlay *o, struct fl_lease_record *rec)
 {
-	char subnet[FL_PREFIX_STRLEN];
+	const struct fl_prefix subnet = rec->lease.subnet;
+	char text[FL_PREFIX_STRLEN];
 	int r;
 
-	fl_prefix_format(&rec->lease.subnet, subnet);
+	if (turned_bad(o, &rec->lease)) {
+		fl_lease_record_free(rec);
+		fl_overlay_keep(o, &subnet);
+		return;
+	}
 	r = fl_peers_put(o->peers, rec);
 	if (r < 0)
-		fl_err("peers", "%s: %s; this lease is left as it was", subnet, strerror(-r));
-	if (o->adopted && !o->in_snapshot)
-		fl_fib_commit(o->fib);
+		fl_err("peers", "%s: %s; this lease is left as it was",
+		       fl_prefix_format(&subnet, text), strerror(-r));
+	review_doubt(o, &subnet);
+	settle(o);
 }
 
 void fl_overlay_keep(struct fl_overlay *o, const struct fl_prefix *subnet)
 {
 	fl_peers_keep(o->peers, subnet);
+	if (!o->swept && fl_prefix_set_add(&o->doubts, subnet) < 0)
+		fl_err("peers", "out of memory: rows that lead to a subnet whose entry cannot be "
+				"read may be removed");
 }
 
 void fl_overlay_del(struct fl_overlay *o, const struct fl_prefix *subnet)
 {
 	fl_peers_del(o->peers, subnet);
-	if (o->adopted && !o->in_snapshot)
-		fl_fib_commit(o->fib);
-}
-
-void fl_overlay_stats(const struct fl_overlay *o, struct fl_overlay_stats *ret)
-{
-	*ret = o->stats;
-	ret->peers = fl_peers_count(o->peers);
+	if (fl_prefix_set_del(&o->doubts, subnet))
+		sweep(o);
+	settle(o);
 }
 
 int fl_overlay_create(const struct fl_overlay_conf *conf, struct fl_overlay **ret)
@@ -234,6 +333,7 @@ int fl_overlay_create(const struct fl_overlay_conf *conf, struct fl_overlay **re
 	o->peers_listener.added = on_added;
 	o->peers_listener.removed = on_removed;
 	o->fib_listener.settled = on_settled;
+	o->fib_listener.spared = on_spared;
 	ev_timer_init(&o->adopt_timer, on_adopt_timer, 0., 0.);
 	(void)fl_backoff_init(&o->adopt_backoff, 100, 5000);
 	r = fl_peers_create(&o->peers_listener, &o->peers);
@@ -258,5 +358,7 @@ void fl_overlay_destroy(struct fl_overlay *o)
 	fl_peers_destroy(o->peers);
 	fl_fib_destroy(o->fib);
 	fl_rows_done(&o->rows);
+	fl_prefix_set_done(&o->doubts);
+	fl_prefix_set_done(&o->doubts_before);
 	free(o);
 }

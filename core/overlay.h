@@ -19,13 +19,6 @@ struct fl_overlay_conf {
 	struct fl_prefix own_subnet;
 };
 
-struct fl_overlay_stats {
-	uint32_t peers;	   /* leases of others that are known */
-	uint32_t reached;  /* whose rows are declared */
-	uint32_t ignored;  /* of another backend type (K10) */
-	uint32_t rejected; /* outside of Network, or with data that the backend refuses */
-};
-
 /** @return 0 or -errno; @p ret is set only on success, and the caller's until fl_overlay_destroy()
  */
 int fl_overlay_create(const struct fl_overlay_conf *conf, struct fl_overlay **ret);
@@ -34,8 +27,9 @@ void fl_overlay_destroy(struct fl_overlay *o);
 
 /**
  * A snapshot of all leases: begin, put or keep each, end or abort. The end of the first one
- * compares the kernel with what is declared (fl_fib_adopt), so only then are rows of peers that
- * have left removed.
+ * compares the kernel with what is declared (fl_fib_adopt). Rows of peers that left while we were
+ * away are removed then; those that lead to a subnet whose entry is of no use stay until it is
+ * of use or gone, for they may be right (S1).
  */
 void fl_overlay_snapshot_begin(struct fl_overlay *o);
 void fl_overlay_snapshot_end(struct fl_overlay *o);
@@ -47,7 +41,5 @@ void fl_overlay_put(struct fl_overlay *o, struct fl_lease_record *rec);
 void fl_overlay_keep(struct fl_overlay *o, const struct fl_prefix *subnet);
 /** The lease of @p subnet is gone. */
 void fl_overlay_del(struct fl_overlay *o, const struct fl_prefix *subnet);
-
-void fl_overlay_stats(const struct fl_overlay *o, struct fl_overlay_stats *ret);
 
 #endif

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/prefix_set.h"
+
 struct fl_peers {
 	struct fl_hash table; /* of fl_lease_record.node, by subnet; owns the records */
 	struct fl_peers_listener *listener;
@@ -40,16 +42,6 @@ void fl_peers_destroy(struct fl_peers *p)
 	free(p);
 }
 
-static uint32_t hash_of(const struct fl_prefix *subnet)
-{
-	unsigned char key[1 + sizeof(subnet->addr.bytes)] = {subnet->len};
-	size_t size = fl_addr_size(&subnet->addr);
-
-	for (size_t i = 0; i < size; i++)
-		key[1 + i] = subnet->addr.bytes[i];
-	return fl_hash_bytes(key, 1 + size);
-}
-
 static struct fl_lease_record *find(const struct fl_peers *p, const struct fl_prefix *subnet,
 				    uint32_t hash)
 {
@@ -81,7 +73,7 @@ static void refresh(struct fl_peers *p, struct fl_lease_record *old, struct fl_l
 
 int fl_peers_put(struct fl_peers *p, struct fl_lease_record *rec)
 {
-	uint32_t hash = hash_of(&rec->lease.subnet);
+	uint32_t hash = fl_prefix_hash(&rec->lease.subnet);
 	struct fl_lease_record *old = find(p, &rec->lease.subnet, hash);
 	int r;
 
@@ -103,7 +95,7 @@ int fl_peers_put(struct fl_peers *p, struct fl_lease_record *rec)
 
 void fl_peers_del(struct fl_peers *p, const struct fl_prefix *subnet)
 {
-	struct fl_lease_record *rec = find(p, subnet, hash_of(subnet));
+	struct fl_lease_record *rec = find(p, subnet, fl_prefix_hash(subnet));
 
 	if (rec)
 		drop(p, rec);
@@ -134,7 +126,7 @@ void fl_peers_snapshot_abort(struct fl_peers *p)
 
 void fl_peers_keep(struct fl_peers *p, const struct fl_prefix *subnet)
 {
-	struct fl_lease_record *rec = find(p, subnet, hash_of(subnet));
+	struct fl_lease_record *rec = find(p, subnet, fl_prefix_hash(subnet));
 
 	if (rec)
 		rec->seen = p->snapshot;
@@ -148,5 +140,5 @@ uint32_t fl_peers_count(const struct fl_peers *p)
 const struct fl_lease_record *fl_peers_find(const struct fl_peers *p,
 					    const struct fl_prefix *subnet)
 {
-	return find(p, subnet, hash_of(subnet));
+	return find(p, subnet, fl_prefix_hash(subnet));
 }

@@ -50,7 +50,7 @@ static enum fl_etcd_trouble worse(enum fl_etcd_trouble a, enum fl_etcd_trouble b
 void fl_etcd_trouble(struct fl_etcd_chan *ch, enum fl_etcd_trouble trouble, const char *why)
 {
 	struct fl_etcd *etcd = ch->etcd;
-	const char *shown = etcd->endpoints.items[ch->endpoint].shown;
+	const char *shown = etcd->endpoints.items[ch->endpoint].url;
 	enum fl_etcd_trouble before = etcd->trouble;
 
 	if (trouble == ch->trouble)
@@ -109,23 +109,30 @@ static void on_config_entry(struct fl_etcd *etcd, const struct fl_etcd_entry *e)
 	etcd->config_news = true;
 }
 
+static const char *another_config(const struct fl_etcd *etcd, char buf[FL_ETCD_TEXT_MAX])
+{
+	(void)snprintf(buf, FL_ETCD_TEXT_MAX, "waiting for another %.400s/config", etcd->prefix);
+	return buf;
+}
+
 static void on_config_done(struct fl_etcd *etcd, const struct fl_etcd_result *res)
 {
 	struct fl_store_listener *l = etcd->store.listener;
 	bool missing = res->outcome != FL_ETCD_OK;
+	char text[FL_ETCD_TEXT_MAX];
 
 	if (etcd->config_news) {
 		fl_etcd_wait_for(etcd, NULL);
 		l->ops->config(l, etcd->config, etcd->config_len);
 		return;
 	}
-	if (!*etcd->waiting)
-		fl_info("etcd",
-			missing ? "%s/config: not there yet; waiting for it"
-				: "%s/config: waiting for another one",
-			etcd->prefix);
-	fl_etcd_wait_for(etcd, missing ? "waiting for %s/config" : "waiting for another %s/config",
-			 etcd->prefix);
+	if (missing && !etcd->config_missing)
+		fl_info("etcd", "%s/config: not there yet; waiting for it", etcd->prefix);
+	etcd->config_missing = missing;
+	if (missing)
+		fl_etcd_wait_for(etcd, "waiting for %s/config", etcd->prefix);
+	else
+		fl_etcd_wait_for(etcd, "%s", another_config(etcd, text));
 	get_config(etcd, fl_backoff_next(&etcd->config_wait));
 }
 
@@ -139,6 +146,12 @@ static int fetch_config(struct fl_store *s)
 	struct fl_etcd *etcd = fl_etcd_of(s);
 
 	fl_backoff_reset(&etcd->config_wait);
+	if (etcd->config) {
+		/* The listener has just said why the last one is no good. That shall stand until
+		 * there is other news, so this counts as said. */
+		another_config(etcd, etcd->waiting);
+		another_config(etcd, etcd->said);
+	}
 	get_config(etcd, 0);
 	return 0;
 }
@@ -157,6 +170,7 @@ static void destroy(struct fl_store *s)
 	fl_etcd_acquire_done(etcd);
 	fl_etcd_own_done(etcd);
 	fl_etcd_bad_done(&etcd->bad);
+	fl_etcd_keys_done(&etcd->keys);
 	fl_http_destroy(etcd->http);
 	fl_etcd_endpoints_done(&etcd->endpoints);
 	free(etcd->config);
@@ -245,7 +259,6 @@ static int create(struct ev_loop *loop, const struct fl_store_conf *conf,
 }
 
 const struct fl_store_ops fl_store_etcd = {
-	.name = "etcd",
 	.create = create,
 	.fetch_config = fetch_config,
 	.acquire = fl_etcd_acquire,

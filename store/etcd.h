@@ -22,7 +22,8 @@ enum fl_etcd_verb {
 	FL_ETCD_GET,	    /* one of them: key */
 	FL_ETCD_CREATE,	    /* only if there is none: key, value, ttl_s */
 	FL_ETCD_UPDATE,	    /* only at that index: key, value, ttl_s, index */
-	FL_ETCD_REFRESH,    /* new TTL, waking nobody, only at that index: key, ttl_s, index */
+	FL_ETCD_REFRESH,    /* new TTL, waking nobody, only at that index: key, ttl_s, index; gives
+			       the entry as it is now, if the answer has it */
 	FL_ETCD_REMOVE,	    /* only at that index: key, index */
 	FL_ETCD_WATCH,	    /* the first event behind index, below PREFIX/subnets */
 };
@@ -35,6 +36,7 @@ struct fl_etcd_request {
 	int64_t ttl_s; /* or FL_ETCD_FOREVER */
 	uint64_t index;
 	uint32_t timeout_ms;
+	uint32_t begin_timeout_ms; /* watch: SILENT if it has not begun to answer; 0: no bound */
 };
 
 /** An entry below subnets/, as it is in an answer. Borrowed. */
@@ -54,7 +56,9 @@ enum fl_etcd_outcome {
 	FL_ETCD_MISSING,  /* no such key */
 	FL_ETCD_CONFLICT, /* it is there already, or its index is another */
 	FL_ETCD_CLEARED,  /* watch: events may have been missed, take a snapshot */
-	FL_ETCD_QUIET,	  /* watch: ended without an event, go on */
+	FL_ETCD_QUIET,	  /* watch: ended without an event, go on (index: nothing happened up to
+			     there; 0: that cannot be said) */
+	FL_ETCD_SILENT,	  /* watch: no answer began; is the endpoint alive? */
 	FL_ETCD_DENIED,	  /* 401, 403: say so, retry slowly */
 	FL_ETCD_FAILED,	  /* no usable answer: try the next endpoint */
 };
@@ -76,8 +80,8 @@ struct fl_etcd_slot {
 struct fl_etcd_slot_ops {
 	/** A watch is accepted, though there is no event yet: the endpoint lives. */
 	void (*accepted)(struct fl_etcd_slot *slot);
-	/** An entry of the answer, streamed. Entries that came before a failure are to be
-	 * disbelieved. */
+	/** An entry of the answer, streamed. Each is whole and true, also if the answer breaks off
+	 * behind it; but then nothing follows from what was not in it. */
 	void (*entry)(struct fl_etcd_slot *slot, const struct fl_etcd_entry *e);
 	/** Exactly once per start that returned 0, last, never from within it; not after a cancel.
 	 * The slot may be started again in it. */
@@ -86,10 +90,10 @@ struct fl_etcd_slot_ops {
 
 /** What an API of etcd implements. */
 struct fl_etcd_api {
-	const char *name; /* "v2" */
 	/** @p prefix is normal (one slash before each component, none behind), and borrowed. */
 	int (*init)(struct fl_etcd_slot *slot, struct fl_http *http, const char *prefix);
-	/** @p endpoint is a URL without slash at its end. */
+	/** @p endpoint is a URL without slash at its end. @return 0; -EDEADLK within accepted() or
+	 * entry() of any slot; -ENOMEM */
 	int (*start)(struct fl_etcd_slot *slot, const char *endpoint,
 		     const struct fl_etcd_request *req);
 	void (*cancel)(struct fl_etcd_slot *slot); /* no-op if nothing runs */

@@ -15,6 +15,10 @@
 #include "lease.h"
 #include "store/etcd2_decode.h"
 
+/* An answer about one key holds it as it is and as it was: 1.5 MiB each by etcd's default limit,
+ * and JSON may take six bytes for one. */
+#define ANSWER_MAX ((size_t)20 << 20)
+
 /* etcd's error codes (server/etcdserver/api/v2error) */
 #define CODE_KEY_NOT_FOUND 100
 #define CODE_TEST_FAILED   101
@@ -30,6 +34,7 @@ struct call {
 	enum fl_etcd_verb verb;
 	uint64_t index;	       /* watch: what we know already */
 	uint64_t header_index; /* X-Etcd-Index of the answer; 0: none yet */
+	bool begin_bounded;
 	bool went_back; /* the store is older than what we know: restored, or a member behind */
 	struct fl_buf url;
 	struct fl_buf body;
@@ -74,7 +79,7 @@ static void on_child(struct fl_etcd2_decoder *d, const struct fl_etcd2_node *chi
 	struct call *c = fl_container_of(d, struct call, decoder);
 	const char *key = below_subnets(c, child->key.data);
 
-	if (c->verb == FL_ETCD_LIST)
+	if (c->verb == FL_ETCD_LIST && c->http.status == 200)
 		give_entry(c, key ? key : child->key.data, child, false);
 }
 
@@ -175,9 +180,13 @@ static enum fl_etcd_outcome success(struct call *c)
 	case FL_ETCD_GET:
 		give_entry(c, key ? key : n->key.data, n, false);
 		return FL_ETCD_OK;
+	case FL_ETCD_REFRESH:
+		give_entry(c, key ? key : n->key.data, n, false);
+		break;
 	default:
-		return n->index ? FL_ETCD_OK : failed(c, "no modifiedIndex");
+		break;
 	}
+	return n->index ? FL_ETCD_OK : failed(c, "no modifiedIndex");
 }
 
 static enum fl_etcd_outcome not_etcd(struct call *c, long status)
@@ -187,12 +196,30 @@ static enum fl_etcd_outcome not_etcd(struct call *c, long status)
 	return status == 401 || status == 403 ? FL_ETCD_DENIED : FL_ETCD_FAILED;
 }
 
+/* The poll was cut short, by a balancer that does not like idle connections, or by etcd as it
+ * stops. The header tells the store's index, which may be beyond an event that was on its way to
+ * us. */
+static enum fl_etcd_outcome cut_short(struct call *c)
+{
+	c->header_index = 0;
+	return FL_ETCD_QUIET;
+}
+
+/* A watch ran into our bound. An event that etcd knew already follows the headers at once, and the
+ * kernel probes the connection; so with the headers there, nothing happened up to their index. */
+static enum fl_etcd_outcome timed_out(struct call *c, const struct fl_http_result *res)
+{
+	if (res->status == 0)
+		return c->begin_bounded ? FL_ETCD_SILENT : FL_ETCD_QUIET;
+	return res->status == 200 ? FL_ETCD_QUIET : failed(c, res->why);
+}
+
 static enum fl_etcd_outcome answered(struct call *c, long status)
 {
 	int r = fl_etcd2_decoder_finish(&c->decoder);
 
 	if (r == -ENODATA && c->verb == FL_ETCD_WATCH && status == 200)
-		return FL_ETCD_QUIET;
+		return cut_short(c);
 	if (r < 0)
 		return not_etcd(c, status);
 	/* Without a code: a refusal of credentials is {"message":"Insufficient credentials"}. */
@@ -210,15 +237,12 @@ static enum fl_etcd_outcome broken(struct call *c, const struct fl_http_result *
 {
 	if (c->went_back)
 		return FL_ETCD_CLEARED;
-	/* Nothing happened for as long as we wanted to wait. A proxy may keep the headers back
-	 * until then, so their absence means nothing. */
-	if (res->error == -ETIMEDOUT && c->verb == FL_ETCD_WATCH && !c->decoder.seen_any)
-		return FL_ETCD_QUIET;
-	/* Cut before there was an answer, by a balancer that does not like idle connections, or by
-	 * etcd as it stops: the next poll will tell. */
-	if ((res->error == -EPROTO || res->error == -ECONNRESET) && c->verb == FL_ETCD_WATCH &&
-	    res->status == 200 && !c->decoder.seen_any)
-		return FL_ETCD_QUIET;
+	if (c->verb == FL_ETCD_WATCH && !c->decoder.seen_any) {
+		if (res->error == -ETIMEDOUT)
+			return timed_out(c, res);
+		if ((res->error == -EPROTO || res->error == -ECONNRESET) && res->status == 200)
+			return cut_short(c);
+	}
 	if (res->error == -ECANCELED)
 		return not_etcd(c, res->status);
 	return failed(c, res->why);
@@ -316,7 +340,12 @@ static int start(struct fl_etcd_slot *slot, const char *endpoint, const struct f
 		[FL_ETCD_REMOVE] = "DELETE",  [FL_ETCD_WATCH] = "GET",
 	};
 	struct call *c = slot->call;
-	struct fl_http_spec spec = {.method = methods[req->verb], .timeout_ms = req->timeout_ms};
+	struct fl_http_spec spec = {
+		.method = methods[req->verb],
+		.timeout_ms = req->timeout_ms,
+		.begin_timeout_ms = req->begin_timeout_ms,
+		.max_body = req->verb == FL_ETCD_LIST ? 0 : ANSWER_MAX,
+	};
 	int r;
 
 	r = fl_etcd2_decoder_reset(&c->decoder, req->verb == FL_ETCD_GET_CONFIG
@@ -331,6 +360,7 @@ static int start(struct fl_etcd_slot *slot, const char *endpoint, const struct f
 	c->verb = req->verb;
 	c->index = req->index;
 	c->header_index = 0;
+	c->begin_bounded = req->begin_timeout_ms > 0;
 	c->went_back = false;
 	spec.url = c->url.data;
 	spec.body = strcmp(spec.method, "PUT") == 0 ? c->body.data : NULL;
@@ -348,15 +378,10 @@ static void cancel(struct fl_etcd_slot *slot)
 static int init(struct fl_etcd_slot *slot, struct fl_http *http, const char *prefix)
 {
 	struct call *c = calloc(1, sizeof(*c));
-	int r;
 
 	if (!c)
 		return -ENOMEM;
-	r = fl_http_req_init(&c->http, http, &http_ops);
-	if (r < 0) {
-		free(c);
-		return r;
-	}
+	fl_http_req_init(&c->http, http, &http_ops);
 	c->slot = slot;
 	c->prefix = prefix;
 	fl_etcd2_decoder_init(&c->decoder, on_child);
@@ -379,7 +404,6 @@ static void done(struct fl_etcd_slot *slot)
 }
 
 const struct fl_etcd_api fl_etcd2_api = {
-	.name = "v2",
 	.init = init,
 	.start = start,
 	.cancel = cancel,

@@ -152,9 +152,10 @@ static void write_lease(struct fl_etcd *etcd, const struct fl_prefix *subnet,
 	own->rec->lease.subnet = *subnet;
 	if (over && over->expires_s == FL_ETCD_FOREVER)
 		req.ttl_s = FL_ETCD_FOREVER; /* a reservation stays one */
-	else if (over && fl_lease_same(&over->lease, &own->rec->lease))
+	else if (over && !etcd->refresh_empties && fl_lease_same(&over->lease, &own->rec->lease))
 		req.verb = FL_ETCD_REFRESH; /* nothing is new but the TTL: wake nobody */
 	(void)fl_lease_key_format(subnet, NULL, own->key);
+	own->seen = FL_ETCD_OWN_SAME; /* unless the answer tells otherwise */
 	fl_etcd_chan_start(&etcd->requests, &write_ops, &req, 0);
 }
 
@@ -284,6 +285,18 @@ static void on_listed(struct fl_etcd *etcd, const struct fl_etcd_result *res)
 		take_new(etcd);
 }
 
+/* The refresh took the value away: put it back. */
+static void write_whole(struct fl_etcd *etcd, uint64_t index)
+{
+	struct fl_etcd_request req = etcd->requests.req;
+
+	fl_etcd_own_emptied(etcd);
+	req.verb = FL_ETCD_UPDATE;
+	req.index = index;
+	etcd->own.seen = FL_ETCD_OWN_SAME;
+	fl_etcd_chan_start(&etcd->requests, &write_ops, &req, 0);
+}
+
 static void on_written(struct fl_etcd *etcd, const struct fl_etcd_result *res)
 {
 	struct fl_store_listener *l = etcd->store.listener;
@@ -292,6 +305,10 @@ static void on_written(struct fl_etcd *etcd, const struct fl_etcd_result *res)
 
 	if (res->outcome != FL_ETCD_OK) {
 		again(etcd);
+		return;
+	}
+	if (etcd->own.seen != FL_ETCD_OWN_SAME) {
+		write_whole(etcd, res->index);
 		return;
 	}
 	fl_info("etcd", "%s: %s%s", fl_prefix_format(&etcd->own.rec->lease.subnet, text),
@@ -322,7 +339,7 @@ static const struct fl_etcd_chan_ops list_ops = {
 	.restart = on_restart,
 	.done = on_listed,
 };
-static const struct fl_etcd_chan_ops write_ops = {.entry = no_entry, .done = on_written};
+static const struct fl_etcd_chan_ops write_ops = {.entry = fl_etcd_own_look, .done = on_written};
 static const struct fl_etcd_chan_ops remove_ops = {.entry = no_entry, .done = on_removed};
 
 int fl_etcd_acquire(struct fl_store *s, const struct fl_netconf *nc, const struct fl_lease *mine,

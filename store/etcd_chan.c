@@ -44,7 +44,7 @@ static void on_failure(struct fl_etcd_chan *ch, const char *why)
 	struct fl_etcd_endpoint *ep = endpoint(ch);
 	size_t count = ch->etcd->endpoints.count;
 
-	fl_debug("etcd", "%s: %s", ep->shown, why);
+	fl_debug("etcd", "%s: %s", ep->url, why);
 	ch->failures++;
 	ep->down = true;
 	(void)snprintf(ep->why, sizeof(ep->why), "%s", why);
@@ -66,16 +66,14 @@ static void tell_down(const struct fl_etcd_chan *ch)
 		struct fl_etcd_endpoint *ep = &eps->items[i];
 
 		if (ep->down && !ep->told && ch->trouble == FL_ETCD_FINE)
-			fl_warn("etcd", "%s: %s; using %s", ep->shown, ep->why,
-				eps->items[ch->endpoint].shown);
+			fl_warn("etcd", "%s: %s; using %s", ep->url, ep->why,
+				eps->items[ch->endpoint].url);
 		ep->told = ep->down;
 	}
 }
 
-static void on_accepted(struct fl_etcd_slot *slot)
+static void answered(struct fl_etcd_chan *ch)
 {
-	struct fl_etcd_chan *ch = fl_container_of(slot, struct fl_etcd_chan, slot);
-
 	ch->failures = 0;
 	endpoint(ch)->down = false;
 	endpoint(ch)->told = false;
@@ -84,12 +82,22 @@ static void on_accepted(struct fl_etcd_slot *slot)
 	fl_etcd_trouble(ch, FL_ETCD_FINE, "");
 }
 
+static void on_accepted(struct fl_etcd_slot *slot)
+{
+	struct fl_etcd_chan *ch = fl_container_of(slot, struct fl_etcd_chan, slot);
+
+	ch->etcd->handing++;
+	answered(ch);
+	ch->etcd->handing--;
+}
+
 static void on_done(struct fl_etcd_slot *slot, const struct fl_etcd_result *res)
 {
 	struct fl_etcd_chan *ch = fl_container_of(slot, struct fl_etcd_chan, slot);
 
 	if (res->outcome != FL_ETCD_FAILED && res->outcome != FL_ETCD_DENIED) {
-		on_accepted(slot);
+		if (res->outcome != FL_ETCD_SILENT)
+			answered(ch);
 		finish(ch, res);
 		return;
 	}
@@ -110,7 +118,9 @@ static void on_entry(struct fl_etcd_slot *slot, const struct fl_etcd_entry *e)
 {
 	struct fl_etcd_chan *ch = fl_container_of(slot, struct fl_etcd_chan, slot);
 
+	ch->etcd->handing++;
 	ch->ops->entry(ch->etcd, e);
+	ch->etcd->handing--;
 }
 
 static const struct fl_etcd_slot_ops slot_ops = {
@@ -125,8 +135,8 @@ static void attempt(struct fl_etcd_chan *ch)
 
 	if (r == 0)
 		return;
-	/* Ours, not the endpoint's: no memory. */
-	fl_warn("etcd", "%s: no request can be made: %s; retrying", endpoint(ch)->shown,
+	/* Ours, not the endpoint's: no memory, or our own mistake. */
+	fl_warn("etcd", "%s: no request can be made: %s; retrying", endpoint(ch)->url,
 		strerror(-r));
 	start_timer(ch, RETRY_MAX_MS);
 }
@@ -162,7 +172,7 @@ void fl_etcd_chan_start(struct fl_etcd_chan *ch, const struct fl_etcd_chan_ops *
 	ch->ops = ops;
 	ch->req = *req;
 	ch->busy = true;
-	if (delay_ms > 0)
+	if (delay_ms > 0 || ch->etcd->handing > 0)
 		start_timer(ch, delay_ms);
 	else
 		attempt(ch);

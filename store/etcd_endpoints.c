@@ -49,21 +49,18 @@ static int put_url(CURLU *u, char **ret)
 static int fill(CURLU *u, const char *text, struct fl_etcd_endpoint *ep, char **why)
 {
 	bool http = strncasecmp(text, "http://", 7) == 0 || strncasecmp(text, "https://", 8) == 0;
-	int r;
 
-	/* The text may hold a password, so a bad one is not repeated beyond its scheme. */
+	/* A bad one is not repeated: it may hold a password. */
 	if (!http)
 		return refuse(why, "etcd-endpoints: each must begin with http:// or https://");
 	if (curl_url_set(u, CURLUPART_URL, text, 0) != CURLUE_OK || !has_part(u, CURLUPART_HOST))
 		return refuse(why, "etcd-endpoints: not a URL (http://HOST:PORT is wanted)");
 	if (has_part(u, CURLUPART_QUERY) || has_part(u, CURLUPART_FRAGMENT))
 		return refuse(why, "etcd-endpoints: a URL with ? or # cannot be one");
-	r = put_url(u, &ep->url);
-	if (r < 0)
-		return r;
-	(void)curl_url_set(u, CURLUPART_USER, NULL, 0);
-	(void)curl_url_set(u, CURLUPART_PASSWORD, NULL, 0);
-	return put_url(u, &ep->shown);
+	if (has_part(u, CURLUPART_USER) || has_part(u, CURLUPART_PASSWORD))
+		return refuse(why, "etcd-endpoints: a URL must not hold a user or password; they "
+				   "are etcd-username and etcd-password");
+	return put_url(u, &ep->url);
 }
 
 static int add(struct fl_etcd_endpoints *eps, const char *text, char **why)
@@ -115,10 +112,8 @@ int fl_etcd_endpoints_parse(const char *list, struct fl_etcd_endpoints *ret, cha
 
 void fl_etcd_endpoints_done(struct fl_etcd_endpoints *eps)
 {
-	for (size_t i = 0; i < eps->count; i++) {
+	for (size_t i = 0; i < eps->count; i++)
 		free(eps->items[i].url);
-		free(eps->items[i].shown);
-	}
 	free(eps->items);
 	*eps = (struct fl_etcd_endpoints){0};
 }

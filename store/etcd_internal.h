@@ -20,10 +20,9 @@ struct fl_etcd_chan;
 /* ---- endpoints: etcd_endpoints.c ---- */
 
 struct fl_etcd_endpoint {
-	char *url;   /* without slash at its end */
-	char *shown; /* the same without user and password, for messages */
-	bool down;   /* failed when it was last tried */
-	bool told;   /* and that was said */
+	char *url; /* without slash at its end; it holds no password */
+	bool down; /* failed when it was last tried */
+	bool told; /* and that was said */
 	char why[160];
 };
 
@@ -72,7 +71,8 @@ struct fl_etcd_chan {
 
 int fl_etcd_chan_init(struct fl_etcd_chan *ch, struct fl_etcd *etcd);
 void fl_etcd_chan_done(struct fl_etcd_chan *ch);
-/** Send @p req after @p delay_ms; its strings stay borrowed until done(). What ran is dropped. */
+/** Send @p req after @p delay_ms; its strings stay borrowed until done(). What ran is dropped.
+ * Allowed in entry(): then it goes out from the loop. */
 void fl_etcd_chan_start(struct fl_etcd_chan *ch, const struct fl_etcd_chan_ops *ops,
 			const struct fl_etcd_request *req, uint32_t delay_ms);
 void fl_etcd_chan_cancel(struct fl_etcd_chan *ch);
@@ -84,6 +84,12 @@ struct fl_etcd_bad {
 	struct fl_hash table;
 	uint32_t round; /* the snapshot that runs, or ran last */
 	bool full;	/* said that there are too many */
+};
+
+/* The keys whose leases were told as peers: one for each subnet. etcd_keys.c */
+struct fl_etcd_keys {
+	struct fl_hash table;
+	uint32_t round; /* the snapshot that runs, or ran last */
 };
 
 /* etcd_acquire.c */
@@ -118,6 +124,7 @@ struct fl_etcd_own {
 	bool kept;    /* watch() was called: renew and re-create it */
 	bool recheck; /* something happened to it while a request was under way */
 	ev_timer renew;
+	bool repairing;		  /* what is written was missing, or not ours */
 	struct fl_backoff repair; /* pace of re-creation */
 	ev_tstamp repaired_at;
 	/* what a get has found */
@@ -136,6 +143,9 @@ struct fl_etcd_watch {
 	bool open;	/* a snapshot is being told */
 	bool own_seen;
 	bool hushed; /* snapshots follow each other: they are no news */
+	bool stale;  /* a key that was passed over may count now: take a snapshot */
+	bool silent; /* the last poll was not answered at all, by this endpoint: */
+	size_t silent_endpoint;
 	uint32_t peers;
 	uint32_t bad;
 	ev_tstamp started;	/* the poll */
@@ -160,11 +170,15 @@ struct fl_etcd {
 	char *config; /* as reported last */
 	size_t config_len;
 	bool config_news;
+	bool config_missing;
 	struct fl_backoff config_wait;
 	struct fl_etcd_acquire acquire;
 	struct fl_etcd_own own;
 	struct fl_etcd_watch watch;
 	struct fl_etcd_bad bad;
+	struct fl_etcd_keys keys;
+	unsigned int handing; /* > 0: an API's callback is on the stack, so none may be started */
+	bool refresh_empties; /* etcd before 2.3.7: a refresh takes the value away */
 };
 
 static inline struct fl_etcd *fl_etcd_of(struct fl_store *s)
@@ -193,6 +207,10 @@ void fl_etcd_own_done(struct fl_etcd *etcd);
 void fl_etcd_own_taken(struct fl_etcd *etcd, uint64_t index, int64_t ttl_s);
 /** From now on: renew it in time, re-create it. */
 void fl_etcd_own_keep(struct fl_etcd *etcd);
+/** What etcd has at our key, as GET or REFRESH answer it: noted as own.seen. */
+void fl_etcd_own_look(struct fl_etcd *etcd, const struct fl_etcd_entry *e);
+/** A refresh took the value away: say so, once, and refresh no more. */
+void fl_etcd_own_emptied(struct fl_etcd *etcd);
 /** The watch saw our key, or that it is gone; NULL: a snapshot does not have it. */
 void fl_etcd_own_event(struct fl_etcd *etcd, const struct fl_etcd_entry *e);
 int fl_etcd_release(struct fl_store *s);
@@ -211,5 +229,22 @@ void fl_etcd_bad_forget(struct fl_etcd_bad *bad, const char *key);
 void fl_etcd_bad_begin(struct fl_etcd_bad *bad);
 void fl_etcd_bad_end(struct fl_etcd_bad *bad);
 void fl_etcd_bad_done(struct fl_etcd_bad *bad);
+
+/* ---- etcd_keys.c ---- */
+
+/** True if another key stands for @p subnet. @p key counts from when that is gone. */
+bool fl_etcd_keys_rivalled(struct fl_etcd_keys *keys, const char *key,
+			   const struct fl_prefix *subnet);
+/** @p key stands for @p subnet, for which no other does. @return 0, -ENOMEM */
+int fl_etcd_keys_take(struct fl_etcd_keys *keys, const char *key, const struct fl_prefix *subnet);
+/** It is gone. @return false if another key stands for @p subnet; else @p rivalled is set to true
+ * if another one was passed over for it */
+bool fl_etcd_keys_drop(struct fl_etcd_keys *keys, const char *key, const struct fl_prefix *subnet,
+		       bool *rivalled);
+/** A snapshot begins; when it is complete, drop the keys that it did not have. @return true if
+ * another was passed over for one of them */
+void fl_etcd_keys_begin(struct fl_etcd_keys *keys);
+bool fl_etcd_keys_end(struct fl_etcd_keys *keys);
+void fl_etcd_keys_done(struct fl_etcd_keys *keys);
 
 #endif

@@ -48,6 +48,7 @@ static void request(struct fl_etcd *etcd, const struct fl_etcd_chan_ops *ops,
 		.timeout_ms = ops->once ? RELEASE_TIMEOUT_MS : REQUEST_TIMEOUT_MS,
 	};
 
+	own->seen = FL_ETCD_OWN_SAME; /* unless the answer tells otherwise */
 	fl_etcd_chan_start(&etcd->requests, ops, &req, delay_ms);
 }
 
@@ -85,7 +86,8 @@ static void on_renew(struct ev_loop *loop, ev_timer *w, int revents)
 	(void)revents;
 	/* Whatever else runs ends in arm() as well. */
 	if (!etcd->requests.busy)
-		request(etcd, &own_ops, FL_ETCD_REFRESH, 0);
+		request(etcd, &own_ops, etcd->refresh_empties ? FL_ETCD_UPDATE : FL_ETCD_REFRESH,
+			0);
 }
 
 /* ---- looking after it ---- */
@@ -93,6 +95,7 @@ static void on_renew(struct ev_loop *loop, ev_timer *w, int revents)
 static void recheck(struct fl_etcd *etcd, uint32_t delay_ms)
 {
 	etcd->own.recheck = false;
+	etcd->own.repairing = false;
 	request(etcd, &own_ops, FL_ETCD_GET, delay_ms);
 }
 
@@ -120,6 +123,7 @@ static void repair(struct fl_etcd *etcd, enum fl_etcd_verb verb)
 	else
 		fl_warn("etcd", "%s: our lease was written over; restoring it",
 			subnet_text(etcd, text));
+	etcd->own.repairing = true;
 	request(etcd, &own_ops, verb, repair_delay_ms(etcd));
 }
 
@@ -134,18 +138,16 @@ static void lose(struct fl_etcd *etcd)
 	fl_etcd_chan_cancel(&etcd->events);
 	(void)snprintf(why, sizeof(why), "%s: our subnet is held by %s now",
 		       subnet_text(etcd, text), etcd->own.holder);
-	l->ops->lost(l, FL_STORE_TAKEN, why);
+	l->ops->lost(l, why);
 }
 
 /* Ours as far as others are concerned, nobody's, or another host's? */
-static void on_own_entry(struct fl_etcd *etcd, const struct fl_etcd_entry *e)
+void fl_etcd_own_look(struct fl_etcd *etcd, const struct fl_etcd_entry *e)
 {
 	struct fl_etcd_own *own = &etcd->own;
 	struct fl_lease_record *rec = NULL;
 	char *why = NULL;
 
-	if (etcd->requests.req.verb != FL_ETCD_GET)
-		return;
 	own->seen = FL_ETCD_OWN_CHANGED;
 	own->seen_index = e->index;
 	own->seen_ttl_s = e->ttl_s;
@@ -187,15 +189,34 @@ static void on_looked(struct fl_etcd *etcd)
 static void on_written(struct fl_etcd *etcd, enum fl_etcd_verb verb,
 		       const struct fl_etcd_result *res)
 {
+	struct fl_etcd_own *own = &etcd->own;
 	char text[FL_PREFIX_STRLEN];
 
 	adopt(etcd, res->index, res->ttl_s);
+	if (verb == FL_ETCD_REFRESH && own->seen == FL_ETCD_OWN_CHANGED) {
+		fl_etcd_own_emptied(etcd);
+		request(etcd, &own_ops, FL_ETCD_UPDATE, 0);
+		return;
+	}
 	arm(etcd, res->ttl_s);
-	if (verb == FL_ETCD_REFRESH)
-		fl_debug("etcd", "%s: lease renewed", subnet_text(etcd, text));
-	else
+	if (own->repairing)
 		fl_info("etcd", "%s: lease %s", subnet_text(etcd, text),
 			verb == FL_ETCD_CREATE ? "re-created" : "restored");
+	else
+		fl_debug("etcd", "%s: lease renewed", subnet_text(etcd, text));
+	own->repairing = false;
+}
+
+void fl_etcd_own_emptied(struct fl_etcd *etcd)
+{
+	char text[FL_PREFIX_STRLEN];
+
+	if (!etcd->refresh_empties)
+		fl_warn("etcd",
+			"%s: this etcd empties a lease when it renews it, as before 2.3.7; writing "
+			"it whole from now on, which wakes the other hosts",
+			subnet_text(etcd, text));
+	etcd->refresh_empties = true;
 }
 
 static void on_own_done(struct fl_etcd *etcd, const struct fl_etcd_result *res)
@@ -212,7 +233,7 @@ static void on_own_done(struct fl_etcd *etcd, const struct fl_etcd_result *res)
 		recheck(etcd, fl_random_below(50) + 1);
 		return;
 	}
-	if (verb == FL_ETCD_GET && etcd->own.seen == FL_ETCD_OWN_FOREIGN) {
+	if (etcd->own.seen == FL_ETCD_OWN_FOREIGN) {
 		lose(etcd);
 		return;
 	}
@@ -224,7 +245,7 @@ static void on_own_done(struct fl_etcd *etcd, const struct fl_etcd_result *res)
 		recheck(etcd, 0);
 }
 
-static const struct fl_etcd_chan_ops own_ops = {.entry = on_own_entry, .done = on_own_done};
+static const struct fl_etcd_chan_ops own_ops = {.entry = fl_etcd_own_look, .done = on_own_done};
 
 void fl_etcd_own_taken(struct fl_etcd *etcd, uint64_t index, int64_t ttl_s)
 {
@@ -244,8 +265,9 @@ void fl_etcd_own_event(struct fl_etcd *etcd, const struct fl_etcd_entry *e)
 {
 	struct fl_etcd_own *own = &etcd->own;
 
-	/* Our own writes come back as events; older ones are history. */
-	if (!own->held || (e && e->index <= own->rec->index))
+	/* Our own writes come back as events. Another index, also a lower one, is news: etcd may
+	 * have been restored from a backup. What is only late costs a look. */
+	if (!own->held || (e && !e->gone && e->index == own->rec->index))
 		return;
 	if (etcd->requests.busy)
 		own->recheck = true;
@@ -302,7 +324,7 @@ static void on_release_done(struct fl_etcd *etcd, const struct fl_etcd_result *r
 }
 
 static const struct fl_etcd_chan_ops release_ops = {
-	.entry = on_own_entry,
+	.entry = fl_etcd_own_look,
 	.done = on_release_done,
 	.once = true,
 };
@@ -351,4 +373,5 @@ void fl_etcd_own_done(struct fl_etcd *etcd)
 	own->held = false;
 	own->kept = false;
 	own->recheck = false;
+	own->repairing = false;
 }

@@ -13,12 +13,17 @@
  * for ever. */
 #define POLL_MIN_MS	   270000u
 #define POLL_JITTER_MS	   60000u
+/* etcd sends the headers of a poll at once, its proxy keeps them back until there is an event. So
+ * when nothing comes, ask something that must be answered: a silent endpoint is left after both
+ * bounds. */
+#define POLL_BEGIN_MS	   5000u
+#define CHECK_TIMEOUT_MS   5000u
 #define QUIET_TOO_FAST_S   1.
 #define CLEARED_TOO_FAST_S 10.
 #define PACE_MIN_MS	   100u
 #define PACE_MAX_MS	   5000u
 
-static const struct fl_etcd_chan_ops snapshot_ops, poll_ops;
+static const struct fl_etcd_chan_ops snapshot_ops, poll_ops, check_ops;
 
 static struct fl_store_listener *listener(struct fl_etcd *etcd)
 {
@@ -45,37 +50,64 @@ static void tell_peer(struct fl_etcd *etcd, const struct fl_etcd_entry *e,
 	l->ops->peer(l, rec);
 }
 
+/* The entry does not, or does not any more, stand for the subnet. */
+static void on_gone(struct fl_etcd *etcd, const char *key, const struct fl_prefix *subnet)
+{
+	struct fl_store_listener *l = listener(etcd);
+	bool rivalled;
+
+	if (!fl_etcd_keys_drop(&etcd->keys, key, subnet, &rivalled))
+		return;
+	etcd->watch.stale = etcd->watch.stale || rivalled;
+	if (!etcd->watch.open) /* else its end removes it */
+		l->ops->gone(l, subnet);
+}
+
+static void on_lease(struct fl_etcd *etcd, const struct fl_etcd_entry *e,
+		     struct fl_lease_record *rec)
+{
+	const struct fl_prefix subnet = rec->lease.subnet;
+	struct fl_store_listener *l = listener(etcd);
+
+	if (fl_addr_equal(&rec->lease.public_ip, &etcd->own.rec->lease.public_ip)) {
+		/* Rows that lead to ourselves would only do harm. */
+		tell_bad(etcd, e, "a second lease of our own address");
+		fl_lease_record_free(rec);
+		on_gone(etcd, e->key, &subnet);
+	} else if (fl_etcd_keys_take(&etcd->keys, e->key, &subnet) < 0) {
+		tell_bad(etcd, e, "out of memory");
+		fl_lease_record_free(rec);
+		l->ops->unreadable(l, &subnet);
+	} else {
+		tell_peer(etcd, e, rec);
+	}
+}
+
 /* A value that parses as a lease, or does not. */
 static void on_value(struct fl_etcd *etcd, const struct fl_etcd_entry *e,
 		     const struct fl_prefix *subnet)
 {
 	struct fl_store_listener *l = listener(etcd);
-	const struct fl_lease *own = &etcd->own.rec->lease;
 	struct fl_lease_record *rec = NULL;
+	const char *flaw = e->flaw;
 	char *why = NULL;
-	int r;
+	int r = 0;
 
-	r = e->flaw ? -EINVAL : fl_lease_decode(e->key, e->value, e->value_len, &rec, &why);
-	if (r < 0) {
-		tell_bad(etcd, e, e->flaw ? e->flaw : why ? why : strerror(-r));
-		free(why);
-		l->ops->unreadable(l, subnet);
+	if (fl_etcd_keys_rivalled(&etcd->keys, e->key, subnet))
+		flaw = "another key for this subnet";
+	if (!flaw)
+		r = fl_lease_decode(e->key, e->value, e->value_len, &rec, &why);
+	if (!flaw && r == 0) {
+		on_lease(etcd, e, rec);
 		return;
 	}
-	if (!fl_addr_equal(&rec->lease.public_ip, &own->public_ip)) {
-		tell_peer(etcd, e, rec);
-		return;
-	}
-	/* Rows that lead to ourselves would only do harm. */
-	tell_bad(etcd, e, "a second lease of our own address");
-	fl_lease_record_free(rec);
-	if (!etcd->watch.open)
-		l->ops->gone(l, subnet);
+	tell_bad(etcd, e, flaw ? flaw : why ? why : strerror(-r));
+	free(why);
+	l->ops->unreadable(l, subnet);
 }
 
 static void on_entry(struct fl_etcd *etcd, const struct fl_etcd_entry *e)
 {
-	struct fl_store_listener *l = listener(etcd);
 	struct fl_prefix subnet, subnet6;
 
 	if (strcmp(e->key, etcd->own.key) == 0) {
@@ -92,7 +124,7 @@ static void on_entry(struct fl_etcd *etcd, const struct fl_etcd_entry *e)
 		if (!e->gone)
 			tell_bad(etcd, e, "another key for our own subnet");
 	} else if (e->gone) {
-		l->ops->gone(l, &subnet);
+		on_gone(etcd, e->key, &subnet);
 	} else {
 		on_value(etcd, e, &subnet);
 	}
@@ -110,7 +142,9 @@ static void snapshot_open(struct fl_etcd *etcd)
 	w->own_seen = false;
 	w->peers = 0;
 	w->bad = 0;
+	w->stale = false;
 	fl_etcd_bad_begin(&etcd->bad);
+	fl_etcd_keys_begin(&etcd->keys);
 	listener(etcd)->ops->snapshot_begin(listener(etcd));
 }
 
@@ -127,15 +161,52 @@ static void snapshot(struct fl_etcd *etcd, uint32_t delay_ms)
 
 static void poll_events(struct fl_etcd *etcd, uint32_t delay_ms)
 {
+	struct fl_etcd_watch *w = &etcd->watch;
+	/* It was silent and yet it lives: so it keeps the headers back. */
+	bool patient = w->silent && w->silent_endpoint == etcd->events.endpoint;
 	const struct fl_etcd_request req = {
 		.verb = FL_ETCD_WATCH,
 		.index = etcd->watch.index,
 		.ttl_s = FL_ETCD_FOREVER,
 		.timeout_ms = POLL_MIN_MS + fl_random_below(POLL_JITTER_MS),
+		.begin_timeout_ms = patient ? 0 : POLL_BEGIN_MS,
 	};
 
-	etcd->watch.started = ev_now(etcd->loop) + delay_ms / 1e3;
+	w->silent = false;
+	w->started = ev_now(etcd->loop) + delay_ms / 1e3;
 	fl_etcd_chan_start(&etcd->events, &poll_ops, &req, delay_ms);
+}
+
+/* Answers without news that come at once, from a proxy for instance, must not make us spin. */
+static uint32_t pace_ms(struct fl_etcd *etcd, ev_tstamp since, double too_fast_s)
+{
+	struct fl_etcd_watch *w = &etcd->watch;
+
+	if (since > 0. && ev_now(etcd->loop) - since < too_fast_s)
+		return fl_backoff_next(&w->pace);
+	fl_backoff_reset(&w->pace);
+	return 0;
+}
+
+static void look_again(struct fl_etcd *etcd, const char *why)
+{
+	struct fl_etcd_watch *w = &etcd->watch;
+	uint32_t delay_ms = pace_ms(etcd, w->cleared, CLEARED_TOO_FAST_S);
+
+	w->cleared = ev_now(etcd->loop);
+	w->hushed = delay_ms > 0; /* once is news */
+	fl_log(w->hushed ? FL_LOG_DEBUG : FL_LOG_INFO, "etcd",
+	       "behind index %llu %s; taking a snapshot", (unsigned long long)w->index, why);
+	snapshot(etcd, delay_ms);
+}
+
+/* All up to the index is known, so what comes behind it is wanted. */
+static void follow(struct fl_etcd *etcd)
+{
+	if (etcd->watch.stale)
+		look_again(etcd, "a subnet has lost one of its keys");
+	else
+		poll_events(etcd, 0);
 }
 
 static void on_snapshot_entry(struct fl_etcd *etcd, const struct fl_etcd_entry *e)
@@ -161,12 +232,13 @@ static void on_snapshot_done(struct fl_etcd *etcd, const struct fl_etcd_result *
 
 	snapshot_open(etcd); /* nothing was in it */
 	fl_etcd_bad_end(&etcd->bad);
+	w->stale = fl_etcd_keys_end(&etcd->keys) || w->stale;
 	w->open = false;
 	w->index = res->index;
 	fl_log(w->hushed ? FL_LOG_DEBUG : FL_LOG_INFO, "etcd",
 	       "%s/subnets: %u leases of other hosts, %u entries of no use (index %llu)",
 	       etcd->prefix, w->peers, w->bad, (unsigned long long)w->index);
-	poll_events(etcd, 0);
+	follow(etcd);
 	if (!w->own_seen)
 		fl_etcd_own_event(etcd, NULL);
 	l->ops->snapshot_end(l);
@@ -180,43 +252,54 @@ static const struct fl_etcd_chan_ops snapshot_ops = {
 
 /* ---- events ---- */
 
-/* Answers without news that come at once, from a proxy for instance, must not make us spin. */
-static uint32_t pace_ms(struct fl_etcd *etcd, ev_tstamp since, double too_fast_s)
+/* The endpoint did not begin to answer a poll: something else it must answer. Another endpoint does
+ * it if not. */
+static void check(struct fl_etcd *etcd)
 {
-	struct fl_etcd_watch *w = &etcd->watch;
+	const struct fl_etcd_request req = {
+		.verb = FL_ETCD_GET,
+		.key = etcd->own.key,
+		.ttl_s = FL_ETCD_FOREVER,
+		.timeout_ms = CHECK_TIMEOUT_MS,
+	};
 
-	if (since > 0. && ev_now(etcd->loop) - since < too_fast_s)
-		return fl_backoff_next(&w->pace);
-	fl_backoff_reset(&w->pace);
-	return 0;
+	etcd->watch.silent = true;
+	etcd->watch.silent_endpoint = etcd->events.endpoint;
+	fl_etcd_chan_start(&etcd->events, &check_ops, &req, 0);
 }
+
+static void on_check_done(struct fl_etcd *etcd, const struct fl_etcd_result *res)
+{
+	(void)res; /* also a missing key is an answer */
+	poll_events(etcd, 0);
+}
+
+static const struct fl_etcd_chan_ops check_ops = {
+	.entry = fl_etcd_own_event,
+	.done = on_check_done,
+};
 
 static void on_poll_done(struct fl_etcd *etcd, const struct fl_etcd_result *res)
 {
 	struct fl_etcd_watch *w = &etcd->watch;
-	uint32_t delay_ms;
 
 	switch (res->outcome) {
 	case FL_ETCD_OK:
 		fl_backoff_reset(&w->pace);
 		w->index = res->index;
-		poll_events(etcd, 0);
+		follow(etcd);
 		return;
 	case FL_ETCD_QUIET:
-		/* Nothing happened to leases up to there; not to move on would run us out of
-		 * etcd's history while others write. */
+		/* Not to move on would run us out of etcd's history while others write. */
 		if (res->index > w->index)
 			w->index = res->index;
 		poll_events(etcd, pace_ms(etcd, w->started, QUIET_TOO_FAST_S));
 		return;
+	case FL_ETCD_SILENT:
+		check(etcd);
+		return;
 	default:
-		delay_ms = pace_ms(etcd, w->cleared, CLEARED_TOO_FAST_S);
-		w->cleared = ev_now(etcd->loop);
-		w->hushed = delay_ms > 0; /* once is news */
-		fl_log(w->hushed ? FL_LOG_DEBUG : FL_LOG_INFO, "etcd",
-		       "events behind index %llu may have been missed; taking a snapshot",
-		       (unsigned long long)w->index);
-		snapshot(etcd, delay_ms);
+		look_again(etcd, "events may have been missed");
 	}
 }
 

@@ -30,36 +30,33 @@ struct fl_store_conf {
 	uint32_t renew_margin_s; /* renew that long before expiry; less than lease_ttl_s */
 };
 
-/** Why a store gives up on our lease: no retry can help, the daemon must act. */
-enum fl_store_loss {
-	FL_STORE_TAKEN,	 /* our subnet is another host's now (S7, S8) */
-	FL_STORE_REFUSED /* the store will never accept what we ask: @p why says it */
-};
-
 struct fl_store_listener_ops {
 	/** Answer to fetch_config(): the network config as it is in the store. Borrowed. */
 	void (*config)(struct fl_store_listener *l, const char *text, size_t len);
 
-	/** Answer to acquire(): the lease is ours. @p own is borrowed, and valid until the store is
-	 * destroyed or the next own(). */
+	/** Answer to acquire(): the lease is ours. @p own is borrowed, and valid until the next
+	 * acquire() or the store's end. */
 	void (*acquired)(struct fl_store_listener *l, const struct fl_lease_record *own);
 
-	/** A complete snapshot of the others' leases is about to come: begin, then peer() or
-	 * unreadable() for each, then end or, if the answer broke off, abort. */
+	/** A snapshot of the others' leases is about to come: begin, then peer() or unreadable()
+	 * for each, then end or, if the answer broke off, abort. What was told before an abort is
+	 * true and stays; it is not all, so nothing follows from what was not told. Another
+	 * snapshot comes. */
 	void (*snapshot_begin)(struct fl_store_listener *l);
 	void (*snapshot_end)(struct fl_store_listener *l);
 	void (*snapshot_abort)(struct fl_store_listener *l);
 
 	/** A lease of another host, within a snapshot or as an event. @p rec is taken. */
 	void (*peer)(struct fl_store_listener *l, struct fl_lease_record *rec);
-	/** The entry of @p subnet is there but cannot be read (already logged): keep what is known
-	 * of it (S1). */
+	/** An entry of @p subnet is there but of no use (already logged): keep what is known of it
+	 * (S1). */
 	void (*unreadable)(struct fl_store_listener *l, const struct fl_prefix *subnet);
 	/** The lease of @p subnet is gone, by deletion or expiry. */
 	void (*gone)(struct fl_store_listener *l, const struct fl_prefix *subnet);
 
-	/** The own lease is lost for good. The store has stopped writing it. */
-	void (*lost)(struct fl_store_listener *l, enum fl_store_loss loss, const char *why);
+	/** Our subnet is another host's now (S7, S8), @p why says whose: no retry can help, the
+	 * daemon must act. The store has stopped writing the lease and watching the others'. */
+	void (*lost)(struct fl_store_listener *l, const char *why);
 
 	/** Answer to release(): the own lease is deleted (0), or could not be (-errno). */
 	void (*released)(struct fl_store_listener *l, int error);
@@ -76,7 +73,6 @@ struct fl_store_listener {
 
 /** What each store implements. */
 struct fl_store_ops {
-	const char *name; /* "etcd" */
 	int (*create)(struct ev_loop *loop, const struct fl_store_conf *conf,
 		      struct fl_store_listener *listener, struct fl_store **ret, char **why);
 	int (*fetch_config)(struct fl_store *s);
@@ -103,7 +99,8 @@ int fl_store_create(struct ev_loop *loop, const struct fl_store_conf *conf,
 void fl_store_destroy(struct fl_store *s);
 
 /** Get the network config, waiting until there is one. Ends in config(). May be called again (the
- * last text was no good): then it waits for a text that differs from the one it reported last. */
+ * last text was no good): then it waits for a text that differs from the one it reported last, and
+ * leaves it to the caller to say why. */
 int fl_store_fetch_config(struct fl_store *s);
 
 /**
@@ -111,7 +108,7 @@ int fl_store_fetch_config(struct fl_store *s);
  * flannel does: one with our PublicIP that nc allows is taken over (a reservation, without TTL,
  * stays one), one that nc does not allow is deleted; else @p previous (may be none) if free and
  * allowed; else a pick of the allocator. Creation is exclusive; a lost race begins again. An
- * exhausted pool is said (which, how many) and waited out. Ends in acquired() or lost().
+ * exhausted pool is said (which, how many) and waited out. Ends in acquired().
  */
 int fl_store_acquire(struct fl_store *s, const struct fl_netconf *nc, const struct fl_lease *mine,
 		     const struct fl_prefix *previous);

@@ -6,11 +6,9 @@
 #include <ev.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/socket.h>
 
 #include "base/defs.h"
@@ -49,9 +47,11 @@ struct transfer {
 	CURL *easy;
 	struct curl_slist *headers;
 	struct transfer *next_doomed;
+	ev_timer begin; /* runs until the answer begins, where that is bounded */
+	uint32_t begin_ms;
 	size_t received;
 	size_t max_body;
-	uint32_t timeout_ms;
+	uint32_t timeout_ms; /* the bound that ends it first, for the message */
 	bool too_long;
 	char error[CURL_ERROR_SIZE];
 };
@@ -98,6 +98,8 @@ static size_t on_header(char *bytes, size_t size, size_t n, void *data)
 
 	if (!t->req)
 		return REFUSED;
+	ev_timer_stop(t->http->loop, &t->begin);
+	(void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &t->req->status);
 	/* Nothing that we look for is longer; a status line has no colon where a name may end. */
 	if (!t->req->ops->header || len >= sizeof(line))
 		return len;
@@ -111,7 +113,6 @@ static size_t on_header(char *bytes, size_t size, size_t n, void *data)
 	start = name_len + 1 + strspn(colon + 1, " \t");
 	while (len > start && strchr(" \t\r\n", line[len - 1]))
 		line[--len] = '\0';
-	(void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &t->req->status);
 	if (t->req->ops->header(t->req, line, line + start) != 0)
 		return REFUSED;
 	return t->req ? size * n : REFUSED;
@@ -172,6 +173,7 @@ static void report(struct transfer *t, CURLcode code)
 		fl_http_fault_describe(&fault, res.error, why, sizeof(why));
 		res.why = why;
 	}
+	ev_timer_stop(t->http->loop, &t->begin);
 	req->running = false;
 	req->ops->done(req, &res);
 }
@@ -195,20 +197,46 @@ static void drain(struct fl_http *http)
 	}
 }
 
-/* Let curl act, then hand out what ended. Callbacks may destroy everything but this frame. */
-static void turn(struct fl_http *http, curl_socket_t fd, int events)
+static void enter(struct fl_http *http)
 {
-	int running;
-
 	http->depth++;
-	(void)curl_multi_socket_action(http->multi, fd, events, &running);
-	drain(http);
+}
+
+/* Callbacks may have cancelled or destroyed anything; what curl, or we, still used goes now. */
+static void leave(struct fl_http *http)
+{
 	http->depth--;
 	if (http->depth > 0)
 		return;
 	free_doomed(http);
 	if (http->dead)
 		http_free(http);
+}
+
+/* Let curl act, then hand out what ended. */
+static void turn(struct fl_http *http, curl_socket_t fd, int events)
+{
+	int running;
+
+	enter(http);
+	(void)curl_multi_socket_action(http->multi, fd, events, &running);
+	drain(http);
+	leave(http);
+}
+
+/* curl has a bound for connecting and one for the whole, but none for the time between. */
+static void on_no_beginning(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct transfer *t = fl_container_of(w, struct transfer, begin);
+	struct fl_http *http = t->http;
+
+	(void)loop;
+	(void)revents;
+	enter(http);
+	(void)curl_multi_remove_handle(http->multi, t->easy);
+	t->timeout_ms = t->begin_ms;
+	report(t, CURLE_OPERATION_TIMEDOUT);
+	leave(http);
 }
 
 /* ---- sockets and the clock ---- */
@@ -297,8 +325,6 @@ int fl_http_create(struct ev_loop *loop, const struct fl_http_conf *conf, struct
 	(void)curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http);
 	(void)curl_multi_setopt(http->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
 	(void)curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, MAX_CONNECTIONS);
-	/* OpenSSL writes without MSG_NOSIGNAL, and CURLOPT_NOSIGNAL keeps curl from helping. */
-	(void)signal(SIGPIPE, SIG_IGN);
 
 	*ret = http;
 	return 0;
@@ -358,6 +384,11 @@ static CURLcode set_tcp(CURL *easy, const struct fl_http_conf *conf)
 	r |= curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S);
 	r |= curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_socket_made);
 	r |= curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)conf->connect_timeout_ms);
+#if LIBCURL_VERSION_NUM >= 0x075700
+	/* Else curl, to end a transfer, waits for the thread in getaddrinfo(3): as long as the name
+	 * servers are silent, and with our loop. */
+	r |= curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+#endif
 	return r;
 }
 
@@ -389,6 +420,7 @@ static CURLcode set_common(struct transfer *t)
 		r |= curl_easy_setopt(easy, CURLOPT_USERNAME, conf->username);
 		r |= curl_easy_setopt(easy, CURLOPT_PASSWORD, conf->password ? conf->password : "");
 	}
+	r |= curl_easy_setopt(easy, CURLOPT_HTTPHEADER, t->headers);
 	r |= set_tcp(easy, conf);
 	r |= set_tls(easy, conf);
 	return r;
@@ -402,8 +434,11 @@ static int transfer_create(struct fl_http_req *req, struct transfer **ret)
 		return -ENOMEM;
 	t->http = req->http;
 	t->req = req;
+	ev_init(&t->begin, on_no_beginning);
 	t->easy = curl_easy_init();
-	if (!t->easy || set_common(t) != CURLE_OK) {
+	/* A body of ours is small: asking first would cost a round trip. */
+	t->headers = curl_slist_append(NULL, "Expect:");
+	if (!t->easy || !t->headers || set_common(t) != CURLE_OK) {
 		transfer_free(t);
 		return -ENOMEM;
 	}
@@ -411,31 +446,9 @@ static int transfer_create(struct fl_http_req *req, struct transfer **ret)
 	return 0;
 }
 
-int fl_http_req_init(struct fl_http_req *req, struct fl_http *http, const struct fl_http_ops *ops)
+void fl_http_req_init(struct fl_http_req *req, struct fl_http *http, const struct fl_http_ops *ops)
 {
 	*req = (struct fl_http_req){.http = http, .ops = ops};
-	return 0;
-}
-
-static int set_headers(struct transfer *t, const struct fl_http_spec *spec)
-{
-	struct curl_slist *list = NULL, *more;
-	char type[128];
-
-	(void)snprintf(type, sizeof(type), "Content-Type: %s",
-		       spec->content_type ? spec->content_type
-					  : "application/x-www-form-urlencoded");
-	/* A body of ours is small: asking first would cost a round trip. */
-	list = curl_slist_append(NULL, "Expect:");
-	more = list && spec->body ? curl_slist_append(list, type) : list;
-	if (!more) {
-		curl_slist_free_all(list);
-		return -ENOMEM;
-	}
-	(void)curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, more);
-	curl_slist_free_all(t->headers);
-	t->headers = more;
-	return 0;
 }
 
 static int set_request(struct transfer *t, const struct fl_http_spec *spec)
@@ -453,17 +466,22 @@ static int set_request(struct transfer *t, const struct fl_http_spec *spec)
 		r = curl_easy_setopt(t->easy, CURLOPT_CUSTOMREQUEST, spec->method);
 	if (r == CURLE_OK)
 		r = curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, (long)spec->timeout_ms);
-	return r == CURLE_OK ? set_headers(t, spec) : -ENOMEM;
+	return r == CURLE_OK ? 0 : -ENOMEM;
 }
 
-static bool url_is_good(const char *url)
+/* Into curl's hands, and the clock started. */
+static int launch(struct transfer *t)
 {
-	CURLU *u = curl_url();
-	bool good = u && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK;
+	CURLMcode r = curl_multi_add_handle(t->http->multi, t->easy);
 
-	curl_url_cleanup(u);
-	return good &&
-	       (strncasecmp(url, "http://", 7) == 0 || strncasecmp(url, "https://", 8) == 0);
+	if (r != CURLM_OK)
+		return r == CURLM_RECURSIVE_API_CALL ? -EDEADLK : -ENOMEM;
+	if (t->begin_ms > 0) {
+		ev_now_update(t->http->loop);
+		ev_timer_set(&t->begin, t->begin_ms / 1e3, 0.);
+		ev_timer_start(t->http->loop, &t->begin);
+	}
+	return 0;
 }
 
 int fl_http_req_start(struct fl_http_req *req, const struct fl_http_spec *spec)
@@ -473,14 +491,11 @@ int fl_http_req_start(struct fl_http_req *req, const struct fl_http_spec *spec)
 
 	if (req->running)
 		return -EBUSY;
-	if (!url_is_good(spec->url))
-		return -EINVAL;
 	if (!t) {
 		r = transfer_create(req, &t);
 		if (r < 0)
 			return r;
 		req->priv = t;
-		req->easy = t->easy;
 	}
 	r = set_request(t, spec);
 	if (r < 0)
@@ -489,9 +504,11 @@ int fl_http_req_start(struct fl_http_req *req, const struct fl_http_spec *spec)
 	t->too_long = false;
 	t->max_body = spec->max_body;
 	t->timeout_ms = spec->timeout_ms;
+	t->begin_ms = spec->begin_timeout_ms;
 	t->error[0] = '\0';
-	if (curl_multi_add_handle(req->http->multi, t->easy) != CURLM_OK)
-		return -ENOMEM;
+	r = launch(t);
+	if (r < 0)
+		return r;
 	req->running = true;
 	req->status = 0;
 	return 0;
@@ -504,13 +521,13 @@ void fl_http_req_cancel(struct fl_http_req *req)
 	if (!req->running)
 		return;
 	req->running = false;
+	ev_timer_stop(req->http->loop, &t->begin);
 	/* curl refuses to be called from its own callbacks, so leave the handle to turn(). */
 	if (req->http->depth > 0) {
 		t->req = NULL;
 		t->next_doomed = req->http->doomed;
 		req->http->doomed = t;
 		req->priv = NULL;
-		req->easy = NULL;
 		return;
 	}
 	(void)curl_multi_remove_handle(req->http->multi, t->easy);

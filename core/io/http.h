@@ -1,5 +1,8 @@
 /* core/io/http.h - HTTP requests on the event loop: libcurl multi driven by libev. Knows nothing of
- * flannel. */
+ * flannel.
+ *
+ * The process ignores SIGPIPE: OpenSSL writes to sockets without MSG_NOSIGNAL.
+ */
 #ifndef FL_IO_HTTP_H
 #define FL_IO_HTTP_H
 
@@ -33,19 +36,19 @@ void fl_http_destroy(struct fl_http *http);
 struct fl_http_spec {
 	const char *method; /* "GET", "PUT", "POST", "DELETE" */
 	const char *url;
-	const char *body; /* application/x-www-form-urlencoded unless content_type says otherwise;
-			     NULL: none */
-	const char *content_type; /* NULL: the above */
+	const char *body;    /* application/x-www-form-urlencoded; NULL: none */
 	uint32_t timeout_ms; /* for the whole exchange; 0 means none (TCP keepalive still finds a
 				dead peer) */
-	size_t max_body;     /* an answer longer than this fails with -EMSGSIZE; 0: no bound */
+	uint32_t begin_timeout_ms; /* until the answer begins, connecting included; 0: no bound */
+	size_t max_body; /* an answer longer than this fails with -EMSGSIZE; 0: no bound */
 };
 
 /** How a request ended. Valid during done() only. */
 struct fl_http_result {
 	/** 0: an HTTP answer arrived whole, see status. Else -errno: -ECONNREFUSED, -EHOSTUNREACH
-	 * (no such name, no connection in time), -ETIMEDOUT (timeout_ms is over), -EHOSTDOWN (the
-	 * kernel found the peer dead), -EPROTO (broken or truncated answer), -EKEYREJECTED (TLS),
+	 * (no such name, no connection in time), -ETIMEDOUT (timeout_ms is over, or
+	 * begin_timeout_ms: then status is 0), -EHOSTDOWN (the kernel found the peer dead), -EPROTO
+	 * (broken or truncated answer), -EKEYREJECTED (TLS), -EINVAL (not a URL of http or https),
 	 * -EMSGSIZE, -ECANCELED (a callback said so) ... */
 	int error;
 	long status;	 /* HTTP status, or 0 */
@@ -53,6 +56,7 @@ struct fl_http_result {
 			    "" on success */
 };
 
+/** curl is on the stack below header() and body(): no request can be started in them. */
 struct fl_http_ops {
 	/** One answer header, name without colon, value trimmed. May be NULL. Non-zero return
 	 * aborts. */
@@ -69,14 +73,13 @@ struct fl_http_ops {
 struct fl_http_req {
 	struct fl_http *http;
 	const struct fl_http_ops *ops;
-	void *easy;   /* CURL *: private to http.c */
 	void *priv;   /* private to http.c */
 	bool running; /* read only */
 	long status;  /* read only: of the answer so far; 0: none yet */
 };
 
-int fl_http_req_init(struct fl_http_req *req, struct fl_http *http, const struct fl_http_ops *ops);
-/** @return 0; -EBUSY while running; -EINVAL for a bad URL; -ENOMEM */
+void fl_http_req_init(struct fl_http_req *req, struct fl_http *http, const struct fl_http_ops *ops);
+/** @return 0; -EBUSY while running; -EDEADLK within header() or body() of any request; -ENOMEM */
 int fl_http_req_start(struct fl_http_req *req, const struct fl_http_spec *spec);
 /** Drop a running request without a done(); nothing to do if none runs. Allowed in its own
  * callbacks. */

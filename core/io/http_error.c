@@ -49,6 +49,9 @@ int fl_http_fault_error(const struct fl_http_fault *f)
 		return f->too_long ? -EMSGSIZE : -ECANCELED;
 	case CURLE_OUT_OF_MEMORY:
 		return -ENOMEM;
+	case CURLE_URL_MALFORMAT:
+	case CURLE_UNSUPPORTED_PROTOCOL:
+		return -EINVAL;
 	case CURLE_SEND_ERROR:
 	case CURLE_RECV_ERROR:
 		return is_tls_alert(f) ? -EKEYREJECTED : error_of_os(f, -EPROTO);

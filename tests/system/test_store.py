@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from harness import kernel
 from harness.etcd import Etcd
 from harness.netns import run
 from harness.tls import Tls
@@ -67,6 +68,41 @@ def test_what_is_known_of_a_peer_outlasts_a_value_that_cannot_be_read(world):
     host.wait_peers(known, other)
     known = world.peer(200, address="192.168.202.2")
     host.wait_peers(known, other)
+
+
+BAD_MAC = ('{"PublicIP": "192.168.202.2", "BackendType": "vxlan", "BackendData": '
+           '{"VtepMAC": "01:00:5e:00:00:01"}}')
+
+
+@pytest.mark.parametrize("value", ["{", BAD_MAC])
+def test_a_restart_keeps_the_rows_of_a_peer_whose_entry_went_bad(world, value):
+    """Only the rows that may be its own: those of a host that has left go all the same."""
+    world.config()
+    host = world.host().start()
+    doubtful, gone, stays = world.peer(200), world.peer(201), world.peer(202)
+    host.wait_peers(doubtful, gone, stays)
+    assert host.stop() == 0
+    world.drop(gone)
+    world.etcd.put(world.key(doubtful.subnet), value)
+    host.start()
+    host.wait_peers(doubtful, stays)
+    holds(lambda: doubtful.subnet in kernel.peers(host.netns, host.device), "its rows stay", 1.0)
+    world.drop(doubtful)
+    host.wait_peers(stays)
+    assert list(kernel.rows(host.netns, host.device)["fdb"]) == [stays.mac]
+
+
+def test_a_peer_whose_new_mac_is_none_is_reached_as_before(world):
+    world.config()
+    host = world.host().start()
+    known = world.peer(200)
+    host.wait_peers(known)
+    world.etcd.put(world.key(known.subnet), BAD_MAC)
+    other = world.peer(201)
+    host.wait_peers(known, other)
+    assert host.log().count("it is reached as before") == 1
+    moved = world.peer(200, address="192.168.202.2")
+    host.wait_peers(moved, other)
 
 
 def test_a_cleared_event_index_leads_to_a_snapshot_and_its_difference(own_world):

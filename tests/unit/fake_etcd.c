@@ -82,6 +82,23 @@ static void list(struct fl_etcd_slot *slot, struct fl_etcd_result *res)
 	}
 }
 
+static void write_key(struct fake_call *c, struct fake_key *k, struct fl_etcd_result *res)
+{
+	if (c->req.verb == FL_ETCD_REFRESH) {
+		fake.refreshes++;
+		if (fake.refresh_empties)
+			k->value[0] = '\0';
+		k->index = ++fake.index;
+		k->ttl_s = c->req.ttl_s;
+		give(c->slot, k->name, k, false);
+	} else {
+		fake.writes++;
+		k = fake_put(c->req.key, c->req.value, c->req.ttl_s);
+	}
+	res->index = k->index;
+	res->ttl_s = k->ttl_s;
+}
+
 static void answer_key(struct fake_call *c, struct fl_etcd_result *res)
 {
 	struct fake_key *k;
@@ -104,12 +121,7 @@ static void answer_key(struct fake_call *c, struct fl_etcd_result *res)
 		fake.index++;
 		fake.writes++;
 	} else {
-		bool refresh = c->req.verb == FL_ETCD_REFRESH;
-
-		*(refresh ? &fake.refreshes : &fake.writes) += 1;
-		k = fake_put(c->req.key, refresh ? k->value : c->req.value, c->req.ttl_s);
-		res->index = k->index;
-		res->ttl_s = k->ttl_s;
+		write_key(c, k, res);
 	}
 }
 
@@ -167,6 +179,7 @@ static int fake_start(struct fl_etcd_slot *slot, const char *endpoint,
 	struct fake_call *c = slot->call;
 
 	c->req = *req;
+	fake.requests[req->verb]++;
 	if (req->verb == FL_ETCD_WATCH) {
 		fake.watcher = c;
 		return 0;
@@ -192,12 +205,20 @@ static void fake_done(struct fl_etcd_slot *slot)
 }
 
 const struct fl_etcd_api fake_etcd_api = {
-	.name = "fake",
 	.init = fake_init,
 	.start = fake_start,
 	.cancel = fake_cancel,
 	.done = fake_done,
 };
+
+void fake_end_poll(enum fl_etcd_outcome outcome)
+{
+	struct fl_etcd_slot *slot = fake.watcher->slot;
+	const struct fl_etcd_result res = {.outcome = outcome, .why = ""};
+
+	fake.watcher = NULL;
+	slot->ops->done(slot, &res);
+}
 
 void fake_event(const char *name, bool gone)
 {

@@ -29,12 +29,14 @@ struct fake_etcd {
 	struct ev_loop *loop;
 	struct fake_key keys[FAKE_KEYS];
 	uint64_t index;
-	const char *config;  /* NULL: there is none */
-	char dead[64];	     /* endpoints whose URL contains this do not answer; "": none */
-	char rival[64];	     /* another host takes this key before the next create */
-	int broken_lists;    /* that many listings break off after their entries */
-	bool denied;	     /* access is refused */
-	unsigned int writes; /* that woke watchers */
+	const char *config;   /* NULL: there is none */
+	char dead[64];	      /* endpoints whose URL contains this do not answer; "": none */
+	char rival[64];	      /* another host takes this key before the next create */
+	int broken_lists;     /* that many listings break off after their entries */
+	bool denied;	      /* access is refused */
+	bool refresh_empties; /* as etcd before 2.3.7 */
+	unsigned int requests[FL_ETCD_WATCH + 1]; /* started, by verb */
+	unsigned int writes;			  /* that woke watchers */
 	unsigned int refreshes;
 	struct fake_call *watcher; /* the poll that waits */
 };
@@ -47,6 +49,8 @@ struct fake_key *fake_find(const char *name);
 struct fake_key *fake_put(const char *name, const char *value, int64_t ttl_s);
 /** A lease as flannel writes it. */
 void fake_put_lease(const char *name, const char *ip, const char *mac, int64_t ttl_s);
+/** End the poll without an event. */
+void fake_end_poll(enum fl_etcd_outcome outcome);
 /** End the poll with what happened to @p name. */
 void fake_event(const char *name, bool gone);
 

@@ -13,6 +13,7 @@ struct fixture {
 	struct fl_fib_listener listener;
 	uint32_t settled;
 	bool destroy_in_settled;
+	bool spare; /* for tests that set listener.spared */
 	int log_fd; /* stderr goes here */
 	int stderr_fd;
 };

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
+#include <string.h>
 
 #include "fib_internal.h"
 #include "fib_run.h"
@@ -76,6 +77,56 @@ static void removes_what_nobody_declares_and_nothing_of_others(void **state)
 	assert_int_equal(kernel_count(ROUTE), 3);
 	assert_int_equal(kernel_count(NEXTHOP), 2);
 	assert_int_equal(f->fib->rows.count, 0);
+}
+
+static bool spares_10_0_5_0(struct fl_fib_listener *l, const struct fl_prefix *dst)
+{
+	struct fixture *f = fl_container_of(l, struct fixture, listener);
+	char text[FL_PREFIX_STRLEN];
+
+	return f->spare && strcmp(fl_prefix_format(dst, text), "10.0.5.0/24") == 0;
+}
+
+static void spares_a_route_and_what_is_behind_it(void **state)
+{
+	struct fixture *f = *state;
+
+	peer(f, 5, declare);
+	peer(f, 6, declare);
+	commit(f);
+	fib_restart(f);
+	f->spare = true;
+	f->listener.spared = spares_10_0_5_0;
+	assert_int_equal(fl_fib_adopt(f->fib, DEV), 0);
+	commit(f);
+	assert_string_equal(kernel.ops, "-route 10.0.6.0/24\n-fdb 02:00:00:00:00:06 none\n"
+					"-neigh 10.0.6.0\n-nexthop\n");
+	assert_int_equal(stats(f).spared, 3);
+	f->spare = false;
+	fl_fib_sweep(f->fib);
+	assert_int_equal(stats(f).spared, 0);
+	commit(f);
+	assert_string_equal(kernel.ops, "-route 10.0.5.0/24\n-fdb 02:00:00:00:00:05 none\n"
+					"-neigh 10.0.5.0\n-nexthop\n");
+}
+
+static void a_spared_row_that_is_declared_is_not_touched(void **state)
+{
+	struct fixture *f = *state;
+
+	peer(f, 5, declare);
+	commit(f);
+	fib_restart(f);
+	f->spare = true;
+	f->listener.spared = spares_10_0_5_0;
+	assert_int_equal(fl_fib_adopt(f->fib, DEV), 0);
+	peer(f, 5, declare);
+	assert_int_equal(stats(f).spared, 0);
+	assert_int_equal(stats(f).installed, 3);
+	f->spare = false;
+	fl_fib_sweep(f->fib);
+	commit(f);
+	assert_string_equal(kernel.ops, "");
 }
 
 static void puts_right_what_differs(void **state)
@@ -224,6 +275,8 @@ int main(void)
 		TEST(adopts_equal_rows_without_touching_them),
 		TEST(adopts_routes_that_show_only_the_id_of_their_nexthop),
 		TEST(removes_what_nobody_declares_and_nothing_of_others),
+		TEST(spares_a_route_and_what_is_behind_it),
+		TEST(a_spared_row_that_is_declared_is_not_touched),
 		TEST(puts_right_what_differs),
 		TEST(removes_a_second_remote_of_a_mac),
 		TEST(takes_over_the_routes_of_another_flanneld_at_once),

@@ -1,0 +1,217 @@
+/* tests/unit/test_etcd_watch.c - following the others, endpoints and settings, over a small etcd in
+ * memory that can be told to fail. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/defs.h"
+#include "store_run.h"
+
+/* ---- the others ---- */
+
+static void a_snapshot_that_breaks_off_is_taken_back(void **state)
+{
+	(void)state;
+	fake_put_lease("10.5.9.0-24", "192.168.0.9", "02:00:00:00:00:09", 50);
+	begin(ONE, 100);
+	run_until("acquired");
+	told.log[0] = '\0';
+	fake.broken_lists = 1;
+	run_until("end;");
+	assert_string_equal(told.log, "begin;peer 10.5.9.0/24;abort;begin;peer 10.5.9.0/24;end;");
+}
+
+static void bad_entries_affect_only_themselves(void **state)
+{
+	(void)state;
+	(void)fl_prefix_parse("10.5.52.0/24", &told.previous);
+	fake_put("foo", "x", FL_ETCD_FOREVER);
+	fake_put("10.5.1.0-99", "x", FL_ETCD_FOREVER);
+	fake_put("10.5.8.0-24", "{", 50);
+	fake_put_lease("10.5.9.0-24", "192.168.0.9", "02:00:00:00:00:09", 50);
+	begin(ONE, 100);
+	run_until("end;");
+	assert_string_equal(told.log, "acquired 10.5.52.0/24;begin;unreadable 10.5.8.0/24;"
+				      "peer 10.5.9.0/24;end;");
+	fake_put_lease("10.5.4.0-24", "192.168.0.1", "02:00:00:00:00:04", 50);
+	event("10.5.4.0-24", false); /* our own address: no row may lead to ourselves */
+	assert_string_equal(told.log, "gone 10.5.4.0/24;");
+	fake_find("10.5.9.0-24")->index = 0;
+	event("10.5.9.0-24", true);
+	assert_string_equal(told.log, "gone 10.5.9.0/24;");
+}
+
+/* flannel's dual-stack hosts write a key of two subnets. */
+static void a_second_key_for_a_subnet_counts_once_the_first_is_gone(void **state)
+{
+	const char *twin = "10.5.9.0-24&fd00:9::-64";
+
+	(void)state;
+	fake_put_lease("10.5.9.0-24", "192.168.0.9", "02:00:00:00:00:09", 50);
+	begin(ONE, 100);
+	run_until("end;");
+	fake_put_lease(twin, "192.168.0.10", "02:00:00:00:00:10", 50);
+	event(twin, false);
+	assert_string_equal(told.log, "unreadable 10.5.9.0/24;");
+	fake_find(twin)->index = 0;
+	event(twin, true); /* not the one that counts */
+	assert_string_equal(told.log, "");
+	fake_put_lease(twin, "192.168.0.10", "02:00:00:00:00:10", 50);
+	event(twin, false);
+	fake_find("10.5.9.0-24")->index = 0;
+	event("10.5.9.0-24", true);
+	run_until("end;");
+	assert_string_equal(told.log, "gone 10.5.9.0/24;begin;peer 10.5.9.0/24;end;");
+}
+
+static void an_entry_that_turns_bad_is_only_told_to_be_unreadable(void **state)
+{
+	(void)state;
+	fake_put_lease("10.5.9.0-24", "192.168.0.9", "02:00:00:00:00:09", 50);
+	begin(ONE, 100);
+	run_until("end;");
+	fake_put("10.5.9.0-24", "{", 50);
+	event("10.5.9.0-24", false);
+	assert_string_equal(told.log, "unreadable 10.5.9.0/24;");
+	fake_find("10.5.9.0-24")->index = 0;
+	event("10.5.9.0-24", true);
+	assert_string_equal(told.log, "gone 10.5.9.0/24;");
+}
+
+/* A proxy that keeps the headers of a poll back looks like an endpoint that is dead. */
+static void a_poll_that_is_not_answered_is_checked_by_another_question(void **state)
+{
+	unsigned int gets;
+
+	(void)state;
+	begin(ONE, 100);
+	run_until("end;");
+	gets = fake.requests[FL_ETCD_GET];
+	assert_true(fake.watcher->req.begin_timeout_ms > 0);
+	fake_end_poll(FL_ETCD_SILENT);
+	run_for(.1);
+	assert_int_equal(fake.requests[FL_ETCD_GET], gets + 1);
+	assert_non_null(fake.watcher);
+	assert_int_equal(fake.watcher->req.begin_timeout_ms, 0); /* it lives, so it is waited for */
+	assert_string_equal(told.status, "");
+}
+
+static void a_store_that_was_set_back_is_believed(void **state)
+{
+	(void)state;
+	(void)fl_prefix_parse("10.5.52.0/24", &told.previous);
+	begin(ONE, 100);
+	run_until("end;");
+	fake.index = 3;
+	fake_put_lease("10.5.52.0-24", "192.168.0.1", "02:00:00:00:00:55", 50); /* of a backup */
+	told.log[0] = '\0';
+	fake_end_poll(FL_ETCD_CLEARED);
+	run_until("end;");
+	run_for(.1);
+	assert_non_null(strstr(fake_find("10.5.52.0-24")->value, OUR_MAC));
+}
+
+/* ---- endpoints ---- */
+
+static void a_dead_endpoint_is_passed_over_at_once(void **state)
+{
+	(void)state;
+	(void)snprintf(fake.dead, sizeof(fake.dead), "one");
+	begin("http://one, http://two/", 100);
+	run_until("end;");
+	assert_string_equal(told.status, "");
+}
+
+static void an_outage_is_said_and_waited_out(void **state)
+{
+	(void)state;
+	(void)snprintf(fake.dead, sizeof(fake.dead), "http");
+	begin("http://one:1,http://two:2", 100);
+	run_for(.5);
+	assert_string_equal(told.log, "");
+	assert_non_null(strstr(told.status, "dead"));
+	fake.dead[0] = '\0';
+	run_until("end;");
+	assert_string_equal(told.status, "");
+}
+
+static void a_config_is_waited_for(void **state)
+{
+	const char *config = fake.config;
+
+	(void)state;
+	fake.config = NULL;
+	begin(ONE, 100);
+	run_for(.3);
+	assert_string_equal(told.status, "waiting for /coreos.com/network/config");
+	fake.config = config;
+	run_until("acquired");
+	assert_string_equal(told.status, "");
+}
+
+static void a_refusal_of_access_is_said(void **state)
+{
+	(void)state;
+	fake.denied = true;
+	begin(ONE, 100);
+	run_for(.2);
+	assert_string_equal(told.status, "waiting for etcd: http://one: no");
+}
+
+static void wrong_settings_are_refused_by_name(void **state)
+{
+	static const struct {
+		struct fl_store_conf conf;
+		const char *names;
+	} bad[] = {
+		{{.endpoints = "", .lease_ttl_s = 9}, "etcd-endpoints"},
+		{{.endpoints = "one:2379", .lease_ttl_s = 9}, "etcd-endpoints"},
+		{{.endpoints = "ftp://u:secret@one", .lease_ttl_s = 9}, "etcd-endpoints"},
+		{{.endpoints = "http://u:secret@one:x", .lease_ttl_s = 9}, "etcd-endpoints"},
+		{{.endpoints = "http://u:secret@one", .lease_ttl_s = 9}, "etcd-username"},
+		{{.endpoints = "http://one?x=1", .lease_ttl_s = 9}, "etcd-endpoints"},
+		{{.endpoints = ONE, .prefix = "/a/../b", .lease_ttl_s = 9}, "etcd-prefix"},
+		{{.endpoints = ONE, .cert_file = "/c", .lease_ttl_s = 9}, "etcd-keyfile"},
+		{{.endpoints = ONE, .password = "secret", .lease_ttl_s = 9}, "etcd-username"},
+		{{.endpoints = ONE, .lease_ttl_s = 9, .renew_margin_s = 9}, "subnet-lease-ttl"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < FL_ARRAY_SIZE(bad); i++) {
+		struct fl_store *s = NULL;
+		char *why = NULL;
+
+		assert_int_equal(fl_store_create(fake.loop, &bad[i].conf, &listener, &s, &why),
+				 -EINVAL);
+		assert_null(s);
+		assert_non_null(strstr(why, bad[i].names));
+		assert_null(strstr(why, "secret"));
+		free(why);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_snapshot_that_breaks_off_is_taken_back),
+		TEST(bad_entries_affect_only_themselves),
+		TEST(a_second_key_for_a_subnet_counts_once_the_first_is_gone),
+		TEST(an_entry_that_turns_bad_is_only_told_to_be_unreadable),
+		TEST(a_poll_that_is_not_answered_is_checked_by_another_question),
+		TEST(a_store_that_was_set_back_is_believed),
+		TEST(a_dead_endpoint_is_passed_over_at_once),
+		TEST(an_outage_is_said_and_waited_out),
+		TEST(a_config_is_waited_for),
+		TEST(a_refusal_of_access_is_said),
+		TEST(wrong_settings_are_refused_by_name),
+	};
+
+	fl_etcd_api = &fake_etcd_api;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
