@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/trim.h"
 #include "env.h"
 #include "extif.h"
 #include "firewall.h"
@@ -25,6 +26,7 @@
 #include "subnet_env.h"
 
 #define RELEASE_TIMEOUT_S 2.  /* --release-on-exit must not hold up a shutdown */
+#define TRIM_AFTER_S	  2.  /* READY is said, and mostly the rows of the others stand, too */
 #define EXTEND_EVERY_S	  10. /* while we wait before READY, the service manager hears from us */
 
 enum stage {
@@ -45,6 +47,7 @@ struct daemon {
 	ev_signal on_int;
 	ev_timer extend; /* runs until READY, if a service manager listens */
 	ev_timer release_limit;
+	ev_timer trim; /* once, when the start is over */
 
 	struct fl_rtnl *rtnl;
 	struct fl_extif_choice iface;
@@ -174,6 +177,14 @@ static int write_subnet_env(struct daemon *d)
 	return fl_subnet_env_write(d->opts->subnet_file, &env);
 }
 
+static void on_trim(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	(void)loop;
+	(void)w;
+	(void)revents;
+	fl_trim();
+}
+
 static void become_ready(struct daemon *d)
 {
 	char subnet[FL_PREFIX_STRLEN];
@@ -191,6 +202,7 @@ static void become_ready(struct daemon *d)
 		d->opts->subnet_file);
 	(void)fl_notify("READY=1\nSTATUS=running, lease %s", subnet);
 	warn_if_not_forwarding();
+	ev_timer_start(d->loop, &d->trim);
 }
 
 static void on_firewall(struct fl_firewall_listener *l, int error, const char *why)
@@ -485,6 +497,7 @@ static void start_watchers(struct daemon *d)
 	ev_signal_start(d->loop, &d->on_int);
 	ev_timer_init(&d->release_limit, on_release_limit, RELEASE_TIMEOUT_S, 0.);
 	ev_timer_init(&d->extend, on_extend, 0., EXTEND_EVERY_S);
+	ev_timer_init(&d->trim, on_trim, TRIM_AFTER_S, 0.);
 	if (getenv("NOTIFY_SOCKET"))
 		ev_timer_start(d->loop, &d->extend);
 }

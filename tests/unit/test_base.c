@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +14,7 @@
 #include "base/buf.h"
 #include "base/parse.h"
 #include "base/random.h"
+#include "base/trim.h"
 
 /* ---- buf ---- */
 
@@ -375,6 +377,39 @@ static void random_bytes_differ(void **state)
 	assert_memory_not_equal(a, b, sizeof(a));
 }
 
+static long file_pages_kib(void)
+{
+	FILE *f = fopen("/proc/self/status", "re");
+	char line[256];
+	long kib = -1;
+
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f))
+		(void)sscanf(line, "RssFile: %ld kB", &kib);
+	(void)fclose(f);
+	return kib;
+}
+
+static void trimming_takes_only_what_comes_back(void **state)
+{
+	static const char constant[] = "a constant of the program";
+	static int counter = 41;
+	char *heap = strdup(constant);
+	long before;
+
+	(void)state;
+	assert_non_null(heap);
+	(void)fl_random_below(7); /* a library that has been used before */
+	before = file_pages_kib();
+	fl_trim();
+	assert_in_range(file_pages_kib(), 1, before - 1);
+	counter++;
+	assert_int_equal(counter, 42);
+	assert_string_equal(heap, constant);
+	assert_in_range(fl_random_below(7), 0, 6);
+	free(heap);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -396,6 +431,7 @@ int main(void)
 		cmocka_unit_test(utf8_is_measured_strictly),
 		cmocka_unit_test(random_numbers_stay_below_their_bound),
 		cmocka_unit_test(random_bytes_differ),
+		cmocka_unit_test(trimming_takes_only_what_comes_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
