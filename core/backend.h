@@ -3,8 +3,12 @@
  * A backend is a shared object `<type>.so` that exports one symbol, fl_backend_ops. It is told
  * which interface the host uses and which leases other hosts hold; it says which device it needs
  * and which kernel rows lead to a peer. It never programs the kernel about peers itself: flanneld
- * does (fib), and keeps it so. Every call comes from the one event loop thread, and none may block.
- * All functions return 0 or -errno.
+ * does (fib), and keeps it so. A backend that moves packets by itself, or has others do it, takes
+ * the peers as events instead.
+ *
+ * Every call comes from the one event loop thread, and none may block. A backend may have threads
+ * of its own: of all that is declared here they may use fl_counter_add(), and nothing else.
+ * All functions return 0 or -errno. See flanneld-backend(7) for a walk through.
  */
 #ifndef FL_BACKEND_H
 #define FL_BACKEND_H
@@ -19,7 +23,7 @@ extern "C" {
 #endif
 
 /** Bump on any change of this header or of one that it includes. */
-#define FL_BACKEND_ABI 1u
+#define FL_BACKEND_ABI 2u
 
 struct fl_env;	   /* what flanneld offers to one backend; see the functions below */
 struct fl_rows;	   /* where a backend puts the rows of one peer */
@@ -75,10 +79,17 @@ struct fl_row {
 /** Room for the text of the lease's BackendData. */
 #define FL_BACKEND_DATA_MAX 1024u /* bytes, with NUL */
 
+/** struct fl_backend_ops.flags: it runs commands that stand in the network config, that is, what
+ * whoever may write to the store wants. Such a backend is not started without --allow-extension. */
+#define FL_BACKEND_RUNS_COMMANDS 1u
+
 struct fl_backend_ops {
 	/** FL_BACKEND_ABI of the header the module was built with. First forever; nothing else is
 	 * read if it differs. */
 	uint32_t abi;
+
+	/** FL_BACKEND_RUNS_COMMANDS, or 0. Unknown bits: the module is refused. */
+	uint32_t flags;
 
 	/** Backend.Type in the network config; also the file's stem. Never NULL. */
 	const char *name;
@@ -87,41 +98,87 @@ struct fl_backend_ops {
 	const char *description;
 
 	/**
-	 * Check the config, prepare the device. Called once, first.
+	 * Check the config's Backend object and nothing else: no device, no state. For `flanneld
+	 * --check-config`; create() is called whatever this has said. NULL: any config is fine.
+	 *
+	 * @param conf  borrowed for this call; NULL if the config has none
+	 * @return 0; -EINVAL for a config that create() would refuse (it has logged key, value and
+	 * rule)
+	 */
+	int (*check)(const struct fl_json *conf);
+
+	/**
+	 * Check the config, prepare the device. Called once, first. Never NULL.
 	 *
 	 * @param env   valid until destroy() returns
-	 * @param conf  the config's Backend object, borrowed for this call; NULL if the config has
-	 * none
+	 * @param conf  the config's Backend object, borrowed until destroy() returns; NULL if the
+	 * config has none
 	 * @param ret   set only on success
 	 * @return 0; -EINVAL for a config the backend cannot take (it has logged key, value and
-	 * rule); any other -errno
+	 * rule); any other -errno (flanneld logs it, and ends)
 	 */
 	int (*create)(struct fl_env *env, const struct fl_json *conf, struct fl_backend **ret);
 
 	/**
 	 * What other hosts need to reach us, as JSON for the lease's BackendData; "" for none.
 	 * Called after create(), before the lease is taken. NULL: none, ever.
+	 *
+	 * @return 0; -EINPROGRESS: not known yet (fl_env_continue() has it asked again); any other
+	 * -errno ends flanneld
 	 */
 	int (*lease_data)(struct fl_backend *be, char buf[FL_BACKEND_DATA_MAX]);
 
-	/** The MTU that containers may use, bytes. Called any time after create(). Never NULL. */
-	uint32_t (*mtu)(struct fl_backend *be);
+	/** The MTU that containers may use, bytes, where the underlay has @p underlay_mtu; 0: that
+	 * is too little for this backend. Called any time after create(), also with another value
+	 * than fl_env_extif() says. A function of its arguments and the config. Never NULL. */
+	uint32_t (*mtu)(struct fl_backend *be, uint32_t underlay_mtu);
 
-	/** The lease is ours: give the device its address and bring it up. Called after create();
-	 * idempotent. Never NULL. */
+	/**
+	 * The lease is ours: give the device its address and bring it up. Called after create();
+	 * idempotent. Never NULL.
+	 *
+	 * @param own  valid until destroy() returns
+	 * @return 0; -EINPROGRESS: under way (fl_env_continue() says when it is done); any other
+	 * -errno ends flanneld
+	 */
 	int (*up)(struct fl_backend *be, const struct fl_lease *own);
 
 	/**
-	 * Declare the rows that lead to @p peer, with fl_rows_add(). A function of @p peer and the
-	 * backend's state alone: the same peer gives the same rows. Never NULL.
-	 *
-	 * @return 0; -EBADMSG if the peer's data is not what this backend understands (the peer is
-	 * left out, counted and logged once by flanneld, with the text of fl_rows_reject())
+	 * Which of several ways leads to @p peer now: a number that only the backend understands,
+	 * which flanneld remembers and hands to rows(). Asked when the peer appears, and again when
+	 * routes, addresses or interfaces of this host have changed. May look at the kernel
+	 * (fl_env_route()). NULL: there is one way, 0.
 	 */
-	int (*rows)(struct fl_backend *be, const struct fl_lease *peer, struct fl_rows *rows);
+	uint32_t (*way)(struct fl_backend *be, const struct fl_lease *peer);
 
-	/** Free everything; NULL is a no-op. The device and all rows stay in the kernel. Never
-	 * NULL. */
+	/**
+	 * Accept, refuse or ignore @p peer, and declare the rows that lead to it with
+	 * fl_rows_add(); none is fine. A function of its arguments and of what was settled in
+	 * create() and up(), for rows are withdrawn by asking again. Never NULL.
+	 *
+	 * @param way  what way() has said
+	 * @return 0: accepted; else what one of these has returned: fl_rows_reject() (the peer's
+	 * data is not what this backend understands; what is known of it from before stays),
+	 * fl_rows_wait() (it cannot be reached for now, so it is asked about again when routes
+	 * change), fl_rows_ignore() (it does not concern us). The peer is then left out, counted,
+	 * and the text logged once, by flanneld. -ENOMEM counts as a refusal.
+	 */
+	int (*rows)(struct fl_backend *be, const struct fl_lease *peer, uint32_t way,
+		    struct fl_rows *rows);
+
+	/**
+	 * For a backend that forwards by itself: an accepted peer appears. Called after up() is
+	 * done; first for each one that is there, in no order, then as they come. @p peer is valid
+	 * until peer_del() for it returns, or destroy(). Both or none of the two are NULL.
+	 */
+	void (*peer_add)(struct fl_backend *be, const struct fl_lease *peer);
+
+	/** It is gone, or changes, which is a peer_del() and a peer_add(). Not called at the end:
+	 * stopping must leave traffic flowing. */
+	void (*peer_del)(struct fl_backend *be, const struct fl_lease *peer);
+
+	/** Free everything, also while lease_data() or up() is under way; NULL is a no-op. The
+	 * device and all rows stay in the kernel. Never NULL. */
 	void (*destroy)(struct fl_backend *be);
 };
 
@@ -145,12 +202,66 @@ FL_PUBLIC const struct fl_prefix *fl_env_network(const struct fl_env *env);
  */
 FL_PUBLIC int fl_env_host_hash(struct fl_env *env, const char *salt, uint8_t ret[32]);
 
-/** Take a row for the peer that is being asked about. Copies @p row. */
+/**
+ * What lease_data() or up() had begun (-EINPROGRESS) has ended. Call it once for each, from the
+ * loop: not within lease_data() or up().
+ * @param error  0: lease_data() is asked again, or up() is done; -errno: it has failed, which ends
+ * flanneld
+ */
+FL_PUBLIC void fl_env_continue(struct fl_env *env, int error);
+
+/** Where the kernel sends packets. */
+struct fl_route {
+	uint32_t ifindex;   /* the device */
+	struct fl_addr via; /* the gateway; none: the address is on the link */
+	bool local;	    /* the address is this host's own */
+};
+
+/** Which route this host takes to @p dst now (RTM_GETROUTE, rtnetlink(7)). @return 0; -ENETUNREACH
+ * and others as the kernel says */
+FL_PUBLIC int fl_env_route(struct fl_env *env, const struct fl_addr *dst, struct fl_route *ret);
+
+/** Take a row for the peer that is being asked about. Copies @p row. @return 0, -ENOMEM */
 FL_PUBLIC int fl_rows_add(struct fl_rows *rows, const struct fl_row *row);
 
-/** Say why the peer's data is refused; one line, copied. Returns -EBADMSG so that it can be the
- * return statement. */
+/** Say why a peer is refused, has to wait, or is ignored; one line, copied. What they return is for
+ * rows() to return: `return fl_rows_reject(rows, "no VNI");` */
 FL_PUBLIC int fl_rows_reject(struct fl_rows *rows, const char *fmt, ...) FL_PRINTF(2, 3);
+FL_PUBLIC int fl_rows_wait(struct fl_rows *rows, const char *fmt, ...) FL_PRINTF(2, 3);
+FL_PUBLIC int fl_rows_ignore(struct fl_rows *rows, const char *fmt, ...) FL_PRINTF(2, 3);
+
+/* ---- the config's Backend object ---- */
+
+/** One key of it. */
+struct fl_conf_key {
+	const char *name;	/* matches without regard to case, as in Go */
+	enum fl_json_type type; /* BOOL: value is a bool; NUMBER (whole): a uint32_t; STRING: a
+				   const char *, borrowed from the config; others are not looked
+				   into, value may be NULL */
+	void *value;		/* holds the default; untouched if the key is missing or null */
+	uint32_t min;		/* NUMBER: the least and the most that is allowed */
+	uint32_t max;
+	bool zero; /* NUMBER: 0 is allowed as well, for the default, which stays */
+};
+
+/**
+ * Read the keys that a backend knows. Any other one, but Type, is a warning in the log.
+ *
+ * @param conf  as create() has got it; NULL: all defaults
+ * @param name  of the backend, for the log
+ * @return 0; -EINVAL for a value that cannot be taken: key, value and rule are in the log
+ */
+FL_PUBLIC int fl_conf_read(const struct fl_json *conf, const char *name,
+			   const struct fl_conf_key *keys, size_t n_keys);
+
+/** The member @p key if it is there and not null; else NULL, which stands for the default. */
+FL_PUBLIC const struct fl_json *fl_conf_get(const struct fl_json *conf, const char *key);
+
+/** Log that @p v, the value of @p key, is not @p rule ("a string"). Always -EINVAL. */
+FL_PUBLIC int fl_conf_refuse(const char *name, const char *key, const struct fl_json *v,
+			     const char *rule);
+
+/* ---- devices ---- */
 
 /** An attribute of the device's IFLA_INFO_DATA (if_link.h), in the kernel's encoding. NULL data:
  * must be absent. */
@@ -192,6 +303,93 @@ FL_PUBLIC int fl_link_up(struct fl_link *link, const struct fl_prefix *local);
 
 /** Forget the device; it stays in the kernel. NULL is a no-op. */
 FL_PUBLIC void fl_link_release(struct fl_link *link);
+
+/** A device that the backend has made by other means came: rows on it are compared with what is
+ * declared, and refilled; rows of ours that nobody declares are removed. @return 0; -ENOSPC: too
+ * many */
+FL_PUBLIC int fl_env_device_came(struct fl_env *env, uint32_t ifindex);
+
+/** It went, and its rows with it. */
+FL_PUBLIC void fl_env_device_went(struct fl_env *env, uint32_t ifindex);
+
+/* ---- the loop: timers, descriptors, child processes ---- */
+
+/** Called from the loop. The watcher may be started, stopped or destroyed in it. */
+typedef void (*fl_loop_cb)(void *owner);
+
+struct fl_timer; /* fields in env_loop.c */
+/** @return 0, -ENOMEM; @p ret is set only on success, and the caller's until fl_timer_destroy() */
+FL_PUBLIC int fl_timer_create(struct fl_env *env, fl_loop_cb cb, void *owner,
+			      struct fl_timer **ret);
+/** Call once in @p delay_ms; if it runs: from now on. */
+FL_PUBLIC void fl_timer_start(struct fl_timer *t, uint32_t delay_ms);
+FL_PUBLIC void fl_timer_stop(struct fl_timer *t);
+FL_PUBLIC void fl_timer_destroy(struct fl_timer *t); /* NULL is a no-op */
+
+struct fl_watch; /* fields in env_loop.c */
+/** Call whenever @p fd can be read, from now on. The descriptor stays the caller's: destroy the
+ * watch before closing it. @return 0, -ENOMEM, -EBADF */
+FL_PUBLIC int fl_watch_create(struct fl_env *env, int fd, fl_loop_cb cb, void *owner,
+			      struct fl_watch **ret);
+FL_PUBLIC void fl_watch_destroy(struct fl_watch *w); /* NULL is a no-op */
+
+/** A program to run. All borrowed for the call. There is no shell unless it is the program. */
+struct fl_command {
+	const char *const *argv; /* argv[0] is searched in PATH unless it has a slash;
+				    NULL-terminated */
+	const char *const *env;	 /* "NAME=value", added to flanneld's environment, from which
+				    FLANNELD_* is taken out; NULL-terminated, or NULL */
+	const char *input;	 /* its standard input, or NULL */
+	size_t input_len;
+	uint32_t timeout_ms; /* then it is killed, with its process group; > 0 */
+};
+
+/** How it ended. Borrowed for the call of done(). */
+struct fl_command_result {
+	int error;	    /* 0: it has ended by itself; -ENOENT, -EACCES, -ETIMEDOUT, -EMSGSIZE
+			       (more than 64 KiB of output) ... */
+	int exit_status;    /* 0..255; -1 if a signal ended it */
+	int signal;	    /* the signal, or 0 */
+	const char *output; /* NUL-terminated */
+	size_t output_len;
+	const char *errors; /* what it has said on stderr, the first 4 KiB, NUL-terminated */
+};
+
+struct fl_running; /* a command that runs; fields in env_loop.c */
+/** Called once, from the loop, never within fl_command_start(). */
+typedef void (*fl_command_done)(void *owner, const struct fl_command_result *res);
+/**
+ * @param ret  valid until done() is called or fl_command_kill() returns
+ * @return 0; -EPERM: the backend has no FL_BACKEND_RUNS_COMMANDS; -ENOENT: no such program; other
+ * -errno
+ */
+FL_PUBLIC int fl_command_start(struct fl_env *env, const struct fl_command *cmd,
+			       fl_command_done done, void *owner, struct fl_running **ret);
+/** End it, with its process group and without a done(). NULL is a no-op. */
+FL_PUBLIC void fl_command_kill(struct fl_running *run);
+
+/* ---- counters ---- */
+
+/** Something that only grows, for operators; also threads of the backend's own may add to it. */
+struct fl_counter {
+	const char *name; /* "dropped_packets": [a-z0-9_], plural, unit last */
+	const char *help; /* one line */
+	uint64_t value;	  /* fl_counter_add() */
+};
+
+static inline void fl_counter_add(struct fl_counter *c, uint64_t n)
+{
+	(void)__atomic_fetch_add(&c->value, n, __ATOMIC_RELAXED);
+}
+
+static inline uint64_t fl_counter_value(const struct fl_counter *c)
+{
+	return __atomic_load_n(&c->value, __ATOMIC_RELAXED);
+}
+
+/** Show @p n counters to operators until destroy() returns. They stay the backend's. Call it once,
+ * within create(). */
+FL_PUBLIC void fl_env_counters(struct fl_env *env, const struct fl_counter *counters, size_t n);
 
 #ifdef __cplusplus
 }

@@ -1,7 +1,6 @@
 /* core/daemon.c - the life: fetch config, load backend, acquire, up, ready, run, stop. */
-#include "daemon.h"
-
 #include "config.h"
+#include "daemon_internal.h"
 
 #include <errno.h>
 #include <ev.h>
@@ -13,62 +12,15 @@
 
 #include "base/log.h"
 #include "base/trim.h"
-#include "env.h"
-#include "extif.h"
-#include "firewall.h"
 #include "io/notify.h"
 #include "io/rtnl.h"
-#include "loader.h"
-#include "netconf.h"
-#include "options.h"
 #include "overlay.h"
-#include "store/store.h"
-#include "subnet_env.h"
 
 #define RELEASE_TIMEOUT_S 2.  /* --release-on-exit must not hold up a shutdown */
 #define TRIM_AFTER_S	  2.  /* READY is said, and mostly the rows of the others stand, too */
 #define EXTEND_EVERY_S	  10. /* while we wait before READY, the service manager hears from us */
 
-enum stage {
-	STAGE_CONFIG,  /* waiting for a network config that we can use */
-	STAGE_ACQUIRE, /* the backend is there, waiting for a lease */
-	STAGE_RULES,   /* the device is up, waiting for the firewall */
-	STAGE_READY,   /* subnet.env is written */
-	STAGE_STOPPING,
-};
-
-struct daemon {
-	const struct fl_options *opts;
-	struct ev_loop *loop;
-	enum stage stage;
-	enum fl_exit code;
-
-	ev_signal on_term;
-	ev_signal on_int;
-	ev_timer extend; /* runs until READY, if a service manager listens */
-	ev_timer release_limit;
-	ev_timer trim; /* once, when the start is over */
-
-	struct fl_rtnl *rtnl;
-	struct fl_extif_choice iface;
-	struct fl_subnet_env previous; /* what the last run left behind */
-	struct fl_store_conf store_conf;
-	struct fl_store *store;
-	struct fl_store_listener store_listener;
-	struct fl_netconf netconf;
-	bool has_netconf;
-	struct fl_firewall *firewall;
-	struct fl_firewall_listener firewall_listener;
-
-	struct fl_module *module;
-	const struct fl_backend_ops *ops;
-	struct fl_env env;
-	struct fl_backend *backend;
-	struct fl_overlay *overlay;
-	struct fl_prefix subnet; /* ours */
-};
-
-static void quit(struct daemon *d, enum fl_exit code)
+void daemon_quit(struct daemon *d, enum fl_exit code)
 {
 	if (d->stage != STAGE_STOPPING)
 		d->code = code; /* the first reason counts */
@@ -148,7 +100,7 @@ static void on_stop_signal(struct ev_loop *loop, ev_signal *w, int revents)
 		ev_timer_start(loop, &d->release_limit);
 		return;
 	}
-	quit(d, FL_EXIT_OK);
+	daemon_quit(d, FL_EXIT_OK);
 }
 
 /* --- ready */
@@ -170,7 +122,7 @@ static int write_subnet_env(struct daemon *d)
 	struct fl_subnet_env env = {
 		.network = d->netconf.network,
 		.subnet = d->subnet,
-		.mtu = d->ops->mtu(d->backend),
+		.mtu = d->ops->mtu(d->backend, d->iface.extif.mtu),
 		.ip_masq = d->opts->ip_masq,
 	};
 
@@ -192,14 +144,14 @@ static void become_ready(struct daemon *d)
 
 	if (r < 0) {
 		fl_err("daemon", "%s: cannot be written: %s", d->opts->subnet_file, strerror(-r));
-		quit(d, FL_EXIT_FILE);
+		daemon_quit(d, FL_EXIT_FILE);
 		return;
 	}
 	d->stage = STAGE_READY;
 	ev_timer_stop(d->loop, &d->extend);
 	fl_prefix_format(&d->subnet, subnet);
-	fl_info("daemon", "ready: %s, MTU %u, %s written", subnet, d->ops->mtu(d->backend),
-		d->opts->subnet_file);
+	fl_info("daemon", "ready: %s, MTU %u, %s written", subnet,
+		d->ops->mtu(d->backend, d->iface.extif.mtu), d->opts->subnet_file);
 	(void)fl_notify("READY=1\nSTATUS=running, lease %s", subnet);
 	warn_if_not_forwarding();
 	ev_timer_start(d->loop, &d->trim);
@@ -216,7 +168,7 @@ static void on_firewall(struct fl_firewall_listener *l, int error, const char *w
 	/* Without masquerade containers that were promised the outside have none; forward rules
 	 * matter only where the FORWARD policy is DROP. */
 	if (error && d->opts->ip_masq)
-		quit(d, FL_EXIT_FIREWALL);
+		daemon_quit(d, FL_EXIT_FIREWALL);
 	else
 		become_ready(d);
 }
@@ -238,25 +190,22 @@ static void start_overlay(struct daemon *d)
 		r = fl_store_watch(d->store);
 	if (r < 0) {
 		fl_err("daemon", "cannot follow the other hosts: %s", strerror(-r));
-		quit(d, FL_EXIT_FAULT);
+		daemon_quit(d, FL_EXIT_FAULT);
 	}
 }
 
 static void on_acquired(struct fl_store_listener *l, const struct fl_lease_record *own)
 {
 	struct daemon *d = fl_container_of(l, struct daemon, store_listener);
-	char subnet[FL_PREFIX_STRLEN];
-	int r;
 
 	d->subnet = own->lease.subnet;
-	fl_prefix_format(&d->subnet, subnet);
-	r = d->ops->up(d->backend, &own->lease);
-	if (r < 0) {
-		fl_err("daemon", "%s: backend %s cannot bring up its device: %s", subnet,
-		       d->ops->name, strerror(-r));
-		quit(d, FL_EXIT_BACKEND);
-		return;
-	}
+	daemon_backend_up(d, &own->lease);
+}
+
+void daemon_go_on(struct daemon *d)
+{
+	int r;
+
 	d->stage = STAGE_RULES;
 	start_overlay(d);
 	if (d->stage != STAGE_RULES)
@@ -272,48 +221,10 @@ static void on_lost(struct fl_store_listener *l, const char *why)
 
 	fl_err("daemon", "%s; forwarding stays as it is, but this host must not use the subnet",
 	       why);
-	quit(d, FL_EXIT_LEASE);
-}
-
-static int acquire(struct daemon *d)
-{
-	char data[FL_BACKEND_DATA_MAX] = "";
-	struct fl_lease mine = {
-		.public_ip = d->iface.extif.public_ip,
-		.public_ip6 = d->iface.extif.public_ip6,
-		.backend_type = d->ops->name,
-	};
-	int r = d->ops->lease_data ? d->ops->lease_data(d->backend, data) : 0;
-
-	if (r < 0)
-		return r;
-	mine.backend_data = data[0] ? data : NULL;
-	d->stage = STAGE_ACQUIRE;
-	return fl_store_acquire(d->store, &d->netconf, &mine, &d->previous.subnet);
+	daemon_quit(d, FL_EXIT_LEASE);
 }
 
 /* --- the network config */
-
-static int load_backend(struct daemon *d)
-{
-	char *why = NULL;
-	int r = fl_loader_load(d->opts->backend_dir, d->netconf.backend_type, &d->module, &why);
-
-	if (r < 0) {
-		fl_err("daemon", "backend %s: %s", d->netconf.backend_type,
-		       why ? why : strerror(-r));
-		free(why);
-		return r;
-	}
-	d->ops = fl_module_ops(d->module);
-	d->env.rtnl = d->rtnl;
-	d->env.extif = &d->iface.extif;
-	d->env.network = d->netconf.network;
-	r = d->ops->create(&d->env, d->netconf.backend, &d->backend);
-	if (r < 0)
-		fl_err("daemon", "backend %s cannot start: %s", d->ops->name, strerror(-r));
-	return r;
-}
 
 static void on_config(struct fl_store_listener *l, const char *text, size_t len)
 {
@@ -333,15 +244,10 @@ static void on_config(struct fl_store_listener *l, const char *text, size_t len)
 	printed = fl_netconf_print(&d->netconf);
 	fl_info("daemon", "network config: %s", printed ? printed : "");
 	free(printed);
-	if (load_backend(d) < 0) {
-		quit(d, FL_EXIT_BACKEND);
-		return;
-	}
-	r = acquire(d);
-	if (r < 0) {
-		fl_err("daemon", "cannot ask for a lease: %s", strerror(-r));
-		quit(d, FL_EXIT_FAULT);
-	}
+	if (daemon_backend_load(d) < 0)
+		daemon_quit(d, FL_EXIT_BACKEND);
+	else
+		daemon_acquire(d);
 }
 
 /* --- the leases of others: straight on to the overlay */
@@ -397,98 +303,11 @@ static const struct fl_store_listener_ops store_listener_ops = {
 
 /* --- start */
 
-static enum fl_exit choose_interface(struct daemon *d)
-{
-	const struct fl_extif_conf conf = {
-		.iface = (const char *const *)d->opts->iface.items,
-		.iface_regex = (const char *const *)d->opts->iface_regex.items,
-		.can_reach = d->opts->iface_can_reach,
-		.public_ip = d->opts->public_ip,
-	};
-	char *error = NULL;
-	int r = fl_rtnl_open(&d->rtnl);
-
-	if (r < 0) {
-		fl_err("daemon", "rtnetlink: %s", strerror(-r));
-		return FL_EXIT_FAULT;
-	}
-	r = fl_extif_choose(d->rtnl, &conf, &d->iface, &error);
-	if (r < 0) {
-		fl_err("daemon", "no interface to use: %s", error ? error : strerror(-r));
-		free(error);
-		return FL_EXIT_INTERFACE;
-	}
-	return FL_EXIT_OK;
-}
-
-static void say_interface(const struct daemon *d)
-{
-	const struct fl_extif *e = &d->iface.extif;
-	char addr[FL_ADDR_STRLEN], public_ip[FL_ADDR_STRLEN];
-
-	fl_info("daemon", "interface %s, address %s, public address %s, MTU %u: %s", e->name,
-		fl_addr_format(&e->addr, addr), fl_addr_format(&e->public_ip, public_ip), e->mtu,
-		d->iface.why);
-}
-
-static enum fl_exit open_firewall(struct daemon *d)
-{
-	const struct fl_firewall_conf conf = {
-		.masq = d->opts->ip_masq,
-		.forward = d->opts->iptables_forward_rules,
-		.random_fully = !d->opts->ip_masq_random_disable,
-	};
-	char *why = NULL;
-	int r;
-
-	d->firewall_listener.applied = on_firewall;
-	r = fl_firewall_create(d->loop, &conf, &d->firewall_listener, &d->firewall, &why);
-	if (r == 0)
-		return FL_EXIT_OK;
-	fl_err("firewall", "%s", why ? why : strerror(-r));
-	free(why);
-	return FL_EXIT_FIREWALL;
-}
-
-static enum fl_exit open_store(struct daemon *d)
-{
-	const struct fl_options *o = d->opts;
-	char *why = NULL;
-	int r;
-
-	d->store_conf = (struct fl_store_conf){
-		.endpoints = o->etcd_endpoints,
-		.prefix = o->etcd_prefix,
-		.ca_file = o->etcd_cafile,
-		.cert_file = o->etcd_certfile,
-		.key_file = o->etcd_keyfile,
-		.username = o->etcd_username,
-		.password = o->etcd_password,
-		.lease_ttl_s = (uint32_t)o->lease_ttl_s,
-		.renew_margin_s = (uint32_t)o->renew_margin_s,
-	};
-	d->store_listener.ops = &store_listener_ops;
-	r = fl_store_create(d->loop, &d->store_conf, &d->store_listener, &d->store, &why);
-	if (r == 0)
-		r = fl_store_fetch_config(d->store);
-	if (r == 0)
-		return FL_EXIT_OK;
-	fl_err("daemon", "store: %s", why ? why : strerror(-r));
-	free(why);
-	return FL_EXIT_FAULT;
-}
-
-static void read_previous(struct daemon *d)
-{
-	int r = fl_subnet_env_read(d->opts->subnet_file, &d->previous);
-
-	if (r < 0 && r != -ENOENT)
-		fl_warn("daemon", "%s: %s; the previous subnet is not known", d->opts->subnet_file,
-			strerror(-r));
-}
-
+/* First of all: a signal that comes while the kernel's tables are read counts, too. */
 static void start_watchers(struct daemon *d)
 {
+	d->store_listener.ops = &store_listener_ops;
+	d->firewall_listener.applied = on_firewall;
 	(void)signal(SIGPIPE, SIG_IGN); /* a write to a gone peer is an error code, not our end */
 	ev_set_userdata(d->loop, d);
 	ev_signal_init(&d->on_term, on_stop_signal, SIGTERM);
@@ -504,17 +323,18 @@ static void start_watchers(struct daemon *d)
 
 static enum fl_exit start(struct daemon *d)
 {
-	enum fl_exit code = choose_interface(d);
+	enum fl_exit code;
 
-	if (code)
-		return code;
-	say_interface(d);
 	start_watchers(d);
-	code = open_firewall(d);
+	code = daemon_choose_interface(d);
 	if (code)
 		return code;
-	read_previous(d);
-	return open_store(d);
+	daemon_say_interface(d);
+	code = daemon_open_firewall(d);
+	if (code)
+		return code;
+	daemon_read_previous(d);
+	return daemon_open_store(d);
 }
 
 static void finish(struct daemon *d)
@@ -522,9 +342,7 @@ static void finish(struct daemon *d)
 	fl_store_destroy(d->store);
 	fl_overlay_destroy(d->overlay);
 	fl_firewall_destroy(d->firewall);
-	if (d->backend)
-		d->ops->destroy(d->backend);
-	fl_loader_unload(d->module);
+	daemon_backend_done(d);
 	if (d->has_netconf)
 		fl_netconf_done(&d->netconf);
 	fl_rtnl_close(d->rtnl);
@@ -547,20 +365,4 @@ int fl_daemon_run(const struct fl_options *opts)
 		ev_run(d.loop, 0);
 	finish(&d);
 	return d.code;
-}
-
-int fl_daemon_check(const struct fl_options *opts)
-{
-	struct daemon d = {.opts = opts};
-	const struct fl_extif *e = &d.iface.extif;
-	char addr[FL_ADDR_STRLEN], public_ip[FL_ADDR_STRLEN];
-	enum fl_exit code = choose_interface(&d);
-
-	if (!code)
-		(void)printf(
-			"interface %s\nindex %u\nmtu %u\naddress %s\npublic-ip %s\nreason %s\n",
-			e->name, e->ifindex, e->mtu, fl_addr_format(&e->addr, addr),
-			fl_addr_format(&e->public_ip, public_ip), d.iface.why);
-	finish(&d);
-	return code;
 }

@@ -4,29 +4,53 @@
 
 #include "backend.h"
 
+struct ev_loop;
 struct fl_rtnl;
 
 #define FL_ENV_DEVICES_MAX 4u
 
+/** Who hears what a backend has to say. Embed one in the owner. */
+struct fl_env_listener {
+	/** What lease_data() or up() had begun has ended: fl_env_continue(). */
+	void (*continued)(struct fl_env_listener *l, int error);
+	/** A device of its own came, or went. */
+	void (*device_came)(struct fl_env_listener *l, uint32_t ifindex);
+	void (*device_went)(struct fl_env_listener *l, uint32_t ifindex);
+};
+
 /** One per backend. Pointers are borrowed and must outlive the backend. */
 struct fl_env {
+	struct ev_loop *loop; /* the default loop: it runs commands */
 	struct fl_rtnl *rtnl;
+	struct fl_env_listener *listener;
 	const struct fl_extif *extif;
 	struct fl_prefix network;
-	uint32_t devices[FL_ENV_DEVICES_MAX]; /* ifindex of each link that fl_link_ensure() keeps */
+	bool runs_commands; /* FL_BACKEND_RUNS_COMMANDS, and the operator allows it */
+	uint32_t devices[FL_ENV_DEVICES_MAX]; /* ifindex of each device that is the backend's own */
 	uint32_t n_devices;
+	const struct fl_counter *counters; /* the backend's */
+	size_t n_counters;
 };
+
+/** The devices that are the backend's own. @return 0, -ENOSPC */
+int fl_env_device_add(struct fl_env *env, uint32_t ifindex);
+void fl_env_device_del(struct fl_env *env, uint32_t ifindex);
 
 /** The rows of one peer, collected by a backend's rows(). All zero is empty. */
 struct fl_rows {
 	struct fl_row *rows;
 	uint32_t count;
 	uint32_t cap;
-	char why[160]; /* fl_rows_reject()'s text, "" if none */
+	char why[160]; /* text of fl_rows_reject() and the like, "" if none */
 };
 
 /** Forget the rows, keep the memory. */
 void fl_rows_reset(struct fl_rows *rows);
 void fl_rows_done(struct fl_rows *rows);
+
+/* What fl_rows_reject(), fl_rows_wait() and fl_rows_ignore() return. */
+#define FL_ROWS_REJECTED (-EBADMSG)
+#define FL_ROWS_WAITING	 (-EHOSTUNREACH)
+#define FL_ROWS_IGNORED	 (-EOPNOTSUPP)
 
 #endif

@@ -318,6 +318,14 @@ void fl_fib_withdraw(struct fl_fib *fib, const struct fl_row *row)
 	free(o);
 }
 
+bool fib_is_own(const struct fl_fib *fib, uint32_t ifindex)
+{
+	for (uint32_t i = 0; i < fib->n_own; i++)
+		if (fib->own[i] == ifindex)
+			return true;
+	return false;
+}
+
 /* ---- turns ---- */
 
 bool fib_may_say(struct fl_fib *fib)

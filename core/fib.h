@@ -57,14 +57,25 @@ void fl_fib_withdraw(struct fl_fib *fib, const struct fl_row *row);
  */
 void fl_fib_commit(struct fl_fib *fib);
 
+#define FL_FIB_DEVICES_MAX 8u
+
 /**
  * Compare with the kernel: rows of ours on @p ifindex (own device: all permanent neighbours and FDB
  * entries; own protocol: routes and nexthops) that nobody declares are scheduled for removal if not
  * spared, equal ones are taken as installed and not touched, others are scheduled to be put right.
- * Call it once at start, after a complete snapshot, then commit.
- * @return 0 or -errno; on error nothing is scheduled
+ * Call it once at start, after a complete snapshot, then commit. From then on the device counts as
+ * our own.
+ * @return 0 or -errno (-ENOSPC: FL_FIB_DEVICES_MAX); on error nothing is scheduled
  */
 int fl_fib_adopt(struct fl_fib *fib, uint32_t ifindex);
+
+/** The same for routes of ours (own protocol) into @p network on devices that are not our own, such
+ * as the underlay's; call it after fl_fib_adopt() for those that are. */
+int fl_fib_adopt_elsewhere(struct fl_fib *fib, const struct fl_prefix *network);
+
+/** An own device has gone, and its rows with it. What is declared on it waits for the next
+ * fl_fib_adopt() of it. */
+void fl_fib_forget(struct fl_fib *fib, uint32_t ifindex);
 
 /** Ask spared() again about what it has spared so far; what it gives up now is scheduled for
  * removal. Then commit. */

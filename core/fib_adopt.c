@@ -15,7 +15,8 @@ struct seen {
 	struct fib_value value; /* nexthop: its key */
 	uint32_t nhid;
 	uint8_t protocol;
-	bool odd; /* more than what we write: never equal to a row of ours */
+	bool odd;   /* more than what we write: never equal to a row of ours */
+	bool named; /* a nexthop: by a route */
 };
 
 struct seen_list {
@@ -27,10 +28,23 @@ struct seen_list {
 /* All dumps of one device, before anything is decided: a failed one must decide nothing. */
 struct adoption {
 	struct fl_fib *fib;
-	uint32_t ifindex;
+	uint32_t ifindex;		 /* 0: elsewhere, that is, on no device of our own */
+	const struct fl_prefix *network; /* elsewhere: only routes into it */
 	struct seen_list rows;
 	struct seen_list nexthops; /* sorted by id once complete */
 };
+
+static bool covers_device(const struct adoption *a, uint32_t ifindex)
+{
+	return a->ifindex ? ifindex == a->ifindex : !fib_is_own(a->fib, ifindex);
+}
+
+static bool covers(const struct adoption *a, const struct fib_row *row)
+{
+	if (row->key.kind == FL_ROW_ROUTE)
+		return covers_device(a, row->value.ifindex);
+	return a->ifindex && row->key.ifindex == a->ifindex;
+}
 
 static int keep(struct seen_list *l, const struct seen *s)
 {
@@ -96,7 +110,10 @@ static int on_route(const struct nlmsghdr *nlh, void *data)
 
 	if (fl_rtmsg_route_parse(nlh, &m) < 0 || m.table != RT_TABLE_MAIN || m.metric)
 		return 0;
-	if (!fl_prefix_is_set(&m.dst) || (!m.nhid && m.ifindex != a->ifindex))
+	if (!fl_prefix_is_set(&m.dst) || (!m.nhid && !covers_device(a, m.ifindex)))
+		return 0;
+	if (!a->ifindex &&
+	    (m.protocol != FL_RTPROT || !fl_prefix_contains(a->network, &m.dst.addr)))
 		return 0;
 	row.dst = m.dst;
 	row.via = m.via;
@@ -116,7 +133,7 @@ static int on_nexthop(const struct nlmsghdr *nlh, void *data)
 	struct seen s = {0};
 
 	if (fl_rtmsg_nexthop_parse(nlh, &m) < 0 || m.protocol != FL_RTPROT ||
-	    m.ifindex != a->ifindex)
+	    !covers_device(a, m.ifindex))
 		return 0;
 	s.nhid = m.id;
 	s.value.ifindex = m.ifindex;
@@ -153,16 +170,21 @@ static int collect_all(struct adoption *a)
 		struct nlmsghdr nlh;
 		char bytes[FL_RTNL_MSG_MAX];
 	} buf;
-	int r;
+	int r = 0;
 
-	r = collect(a, fl_rtmsg_neigh_dump(&buf, AF_INET, a->ifindex), on_neigh);
-	if (r == 0)
+	if (a->ifindex)
+		r = collect(a, fl_rtmsg_neigh_dump(&buf, AF_INET, a->ifindex), on_neigh);
+	if (a->ifindex && r == 0)
 		r = collect(a, fl_rtmsg_neigh_dump(&buf, AF_BRIDGE, a->ifindex), on_fdb);
 	if (r == 0 && a->fib->has_nexthops)
 		r = collect(a, fl_rtmsg_nexthop_dump(&buf, a->ifindex), on_nexthop);
 	if (r == 0)
-		r = collect(a, fl_rtmsg_route_dump(&buf, AF_INET, RT_TABLE_MAIN, 0, a->ifindex),
+		r = collect(a,
+			    fl_rtmsg_route_dump(&buf, AF_INET, RT_TABLE_MAIN,
+						a->ifindex ? 0 : FL_RTPROT, a->ifindex),
 			    on_route);
+	if (r == -ENOENT) /* the main table never had a route */
+		r = 0;
 	if (r == 0 && a->nexthops.count)
 		qsort(a->nexthops.items, a->nexthops.count, sizeof(struct seen), by_id);
 	return r;
@@ -170,14 +192,8 @@ static int collect_all(struct adoption *a)
 
 /* ---- decisions ---- */
 
-static bool is_on_device(const struct fib_row *row, uint32_t ifindex)
-{
-	return row->key.kind == FL_ROW_ROUTE ? row->value.ifindex == ifindex
-					     : row->key.ifindex == ifindex;
-}
-
 /* What was believed of the device no longer counts. */
-static void forget(struct adoption *a)
+static void forget(const struct adoption *a)
 {
 	struct fl_fib *fib = a->fib;
 	struct fl_hash_iter it;
@@ -185,13 +201,13 @@ static void forget(struct adoption *a)
 	fl_hash_each (n, &it, &fib->nexthops) {
 		struct fib_nexthop *nh = fl_container_of(n, struct fib_nexthop, node);
 
-		if (nh->key.ifindex == a->ifindex)
+		if (covers_device(a, nh->key.ifindex))
 			nh->in_kernel = false;
 	}
 	fl_hash_each (n, &it, &fib->rows) {
 		struct fib_row *row = fl_container_of(n, struct fib_row, node);
 
-		if (!is_on_device(row, a->ifindex))
+		if (!covers(a, row))
 			continue;
 		fib_nexthop_put(fib, row->nh);
 		row->nh = NULL;
@@ -202,7 +218,7 @@ static void forget(struct adoption *a)
 }
 
 /* The nexthop object of ours that a route names, or NULL. */
-static const struct seen *seen_nexthop(const struct adoption *a, uint32_t id)
+static struct seen *seen_nexthop(const struct adoption *a, uint32_t id)
 {
 	const struct seen key = {.nhid = id};
 
@@ -252,7 +268,7 @@ static int take_row(struct adoption *a, const struct seen *shown)
 	bool messy;
 	int r;
 
-	if (s.key.kind == FL_ROW_ROUTE && s.value.ifindex != a->ifindex)
+	if (s.key.kind == FL_ROW_ROUTE && !covers_device(a, s.value.ifindex))
 		return 0;
 	r = fib_row_get(a->fib, &s.key, &row);
 	if (r < 0)
@@ -271,14 +287,28 @@ static int take_row(struct adoption *a, const struct seen *shown)
 	return 0;
 }
 
+/* On a device that is not ours alone, an object may belong to a flanneld of another network: only
+ * those count that routes of ours name. */
+static void mark_named(struct adoption *a)
+{
+	for (uint32_t i = 0; i < a->rows.count; i++) {
+		struct seen *nexthop = seen_nexthop(a, a->rows.items[i].nhid);
+
+		if (nexthop)
+			nexthop->named = true;
+	}
+}
+
 static int take_all(struct adoption *a)
 {
 	uint32_t i;
 	int r = 0;
 
+	mark_named(a);
 	for (i = 0; i < a->nexthops.count && r == 0; i++)
-		r = fib_nexthop_adopt(a->fib, &a->nexthops.items[i].value,
-				      a->nexthops.items[i].nhid);
+		if (a->ifindex || a->nexthops.items[i].named)
+			r = fib_nexthop_adopt(a->fib, &a->nexthops.items[i].value,
+					      a->nexthops.items[i].nhid);
 	for (i = 0; i < a->rows.count && r == 0; i++) {
 		const struct seen *s = &a->rows.items[i];
 
@@ -321,7 +351,8 @@ static void spare_behind(struct fl_fib *fib, const struct fib_row *route)
 		fib_row_spare(fib, fdb, true);
 }
 
-static void spare_rows(struct fl_fib *fib, uint32_t ifindex)
+/* @param a  NULL: wherever they are */
+static void spare_rows(struct fl_fib *fib, const struct adoption *a)
 {
 	struct fl_hash_iter it;
 
@@ -332,8 +363,7 @@ static void spare_rows(struct fl_fib *fib, uint32_t ifindex)
 		struct fl_prefix dst = fib_prefix(&row->key);
 
 		if (row->key.kind != FL_ROW_ROUTE || row->count || row->state == FIB_ABSENT ||
-		    (ifindex && !is_on_device(row, ifindex)) ||
-		    !fib->listener->spared(fib->listener, &dst))
+		    (a && !covers(a, row)) || !fib->listener->spared(fib->listener, &dst))
 			continue;
 		fib_row_spare(fib, row, true);
 		spare_behind(fib, row);
@@ -346,7 +376,7 @@ void fl_fib_sweep(struct fl_fib *fib)
 
 	fl_hash_each (n, &it, &fib->rows)
 		fib_row_spare(fib, fl_container_of(n, struct fib_row, node), false);
-	spare_rows(fib, 0);
+	spare_rows(fib, NULL);
 	fl_hash_each (n, &it, &fib->rows) {
 		struct fib_row *row = fl_container_of(n, struct fib_row, node);
 
@@ -362,7 +392,7 @@ static void schedule_kind(struct adoption *a, enum fl_row_kind kind)
 	fl_hash_each (n, &it, &a->fib->rows) {
 		struct fib_row *row = fl_container_of(n, struct fib_row, node);
 
-		if (row->key.kind != kind || !is_on_device(row, a->ifindex))
+		if (row->key.kind != kind || !covers(a, row))
 			continue;
 		/* what was to be added already keeps its place in the order of declaration */
 		if (row->list != FIB_ADD || row->state == FIB_SAME)
@@ -370,20 +400,55 @@ static void schedule_kind(struct adoption *a, enum fl_row_kind kind)
 	}
 }
 
+static int adopt(struct adoption *a)
+{
+	struct fl_fib *fib = a->fib;
+	int r = collect_all(a);
+
+	if (r == 0) {
+		forget(a);
+		r = take_all(a);
+		spare_rows(fib, a);
+		schedule_kind(a, FL_ROW_NEIGH);
+		schedule_kind(a, FL_ROW_FDB);
+		schedule_kind(a, FL_ROW_ROUTE);
+	}
+	free(a->rows.items);
+	free(a->nexthops.items);
+	return r;
+}
+
 int fl_fib_adopt(struct fl_fib *fib, uint32_t ifindex)
 {
 	struct adoption a = {.fib = fib, .ifindex = ifindex};
-	int r = collect_all(&a);
 
-	if (r == 0) {
-		forget(&a);
-		r = take_all(&a);
-		spare_rows(fib, ifindex);
-		schedule_kind(&a, FL_ROW_NEIGH);
-		schedule_kind(&a, FL_ROW_FDB);
-		schedule_kind(&a, FL_ROW_ROUTE);
+	if (!fib_is_own(fib, ifindex)) {
+		if (fib->n_own == FL_FIB_DEVICES_MAX)
+			return -ENOSPC;
+		fib->own[fib->n_own++] = ifindex;
 	}
-	free(a.rows.items);
-	free(a.nexthops.items);
-	return r;
+	return adopt(&a);
+}
+
+int fl_fib_adopt_elsewhere(struct fl_fib *fib, const struct fl_prefix *network)
+{
+	struct adoption a = {.fib = fib, .network = network};
+
+	return adopt(&a);
+}
+
+void fl_fib_forget(struct fl_fib *fib, uint32_t ifindex)
+{
+	const struct adoption a = {.fib = fib, .ifindex = ifindex};
+	struct fl_hash_iter it;
+
+	forget(&a);
+	fl_hash_each (n, &it, &fib->rows) {
+		struct fib_row *row = fl_container_of(n, struct fib_row, node);
+
+		if (covers(&a, row) && row->count)
+			fib_row_move(fib, row, FIB_NOWHERE);
+		else if (covers(&a, row))
+			fib_row_schedule(fib, row); /* frees it */
+	}
 }

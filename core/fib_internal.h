@@ -126,6 +126,8 @@ struct fl_fib {
 	ev_idle awake; /* keeps the loop from sleeping between them */
 	ev_timer retry;
 	struct fl_backoff backoff;
+	uint32_t own[FL_FIB_DEVICES_MAX]; /* ifindex of devices that are ours alone */
+	uint32_t n_own;
 	uint32_t next_id;
 	int broken;	    /* -errno of the socket in this slice */
 	uint32_t said;	    /* lines about single rows in this run */
@@ -150,6 +152,8 @@ void fib_row_spare(struct fl_fib *fib, struct fib_row *row, bool spared);
 void fib_row_schedule(struct fl_fib *fib, struct fib_row *row);
 void fib_row_set(struct fl_fib *fib, struct fib_row *row, enum fib_state state,
 		 enum fib_trouble trouble);
+/* Is the device ours alone? */
+bool fib_is_own(const struct fl_fib *fib, uint32_t ifindex);
 /* May one more line about a single row be logged in this run? Else it is counted. */
 bool fib_may_say(struct fl_fib *fib);
 

@@ -359,6 +359,21 @@ static void say_conflict(const struct fib_row *row, const struct fl_rtmsg_route 
 		theirs->multipath ? " and others" : "");
 }
 
+/* Ours; or on a device that is ours alone; or, by another flanneld (RTPROT_BOOT is what flannel's
+ * have), just what we want. */
+static bool may_replace(const struct fl_fib *fib, const struct fib_row *row,
+			const struct fl_rtmsg_route *m)
+{
+	struct fl_addr via = fib_addr(row->value.family, row->value.bytes);
+
+	if (m->protocol == FL_RTPROT)
+		return true;
+	if (m->multipath || m->ifindex != row->value.ifindex)
+		return false;
+	return fib_is_own(fib, m->ifindex) ||
+	       (m->protocol == RTPROT_BOOT && fl_addr_equal(&m->via, &via));
+}
+
 /* A route of the main table: does it stand in the way of one that the kernel refused? */
 static int on_route(const struct nlmsghdr *nlh, void *data)
 {
@@ -375,7 +390,7 @@ static int on_route(const struct nlmsghdr *nlh, void *data)
 	row = fib_row_find(fib, &key);
 	if (!row || row->list != FIB_CLASH)
 		return 0;
-	if (m.protocol == FL_RTPROT || (!m.multipath && m.ifindex == row->value.ifindex)) {
+	if (may_replace(fib, row, &m)) {
 		row->flags |= FIB_FORCE;
 		fib_row_move(fib, row, FIB_ADD);
 		return 0;

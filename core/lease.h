@@ -18,6 +18,7 @@ struct fl_lease_record {
 	/* for the set that holds the record (peers.c); zero while none does */
 	struct fl_hash_node node;
 	uint32_t seen; /* the latest snapshot that had it */
+	uint32_t way;  /* the listener's: which way leads to the peer */
 };
 
 /**

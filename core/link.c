@@ -226,12 +226,12 @@ int fl_link_ensure(struct fl_env *env, const struct fl_link_spec *spec, struct f
 	r = want_init(&want, spec);
 	if (r < 0)
 		return r;
-	if (env->n_devices == FL_ENV_DEVICES_MAX)
-		return -ENOSPC;
 	link = calloc(1, sizeof(*link));
 	if (!link)
 		return -ENOMEM;
 	r = link_obtain(env, &want, &found);
+	if (r == 0)
+		r = fl_env_device_add(env, found.link.ifindex);
 	if (r < 0) {
 		free(link);
 		return r;
@@ -240,7 +240,6 @@ int fl_link_ensure(struct fl_env *env, const struct fl_link_spec *spec, struct f
 	link->ifindex = found.link.ifindex;
 	link->mac = found.link.mac;
 	memcpy(link->name, found.link.name, sizeof(link->name));
-	env->devices[env->n_devices++] = link->ifindex;
 	*ret = link;
 	return 0;
 }
@@ -373,15 +372,7 @@ int fl_link_up(struct fl_link *link, const struct fl_prefix *local)
 
 void fl_link_release(struct fl_link *link)
 {
-	struct fl_env *env;
-	uint32_t i = 0;
-
-	if (!link)
-		return;
-	env = link->env;
-	while (i < env->n_devices && env->devices[i] != link->ifindex)
-		i++;
-	if (i < env->n_devices)
-		env->devices[i] = env->devices[--env->n_devices];
+	if (link)
+		fl_env_device_del(link->env, link->ifindex);
 	free(link);
 }

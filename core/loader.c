@@ -22,6 +22,7 @@
 struct fl_module {
 	void *handle;
 	const struct fl_backend_ops *ops; /* in the module's data */
+	char *path;
 };
 
 bool fl_loader_name_ok(const char *type)
@@ -146,6 +147,34 @@ static int refuse_missing(const char *dir, const char *type, char **why)
 	return -ENOENT;
 }
 
+int fl_loader_list(const char *dir, FILE *out, FILE *errors)
+{
+	struct dirent **found = NULL;
+	int n = scandir(dir, &found, is_module, alphasort), r = 0, i;
+
+	if (n < 0)
+		return -errno;
+	for (i = 0; i < n; i++) {
+		struct fl_module *m = NULL;
+		char *why = NULL;
+
+		found[i]->d_name[strlen(found[i]->d_name) - 3] = '\0'; /* the type */
+		if (fl_loader_load(dir, found[i]->d_name, &m, &why) == 0) {
+			(void)fprintf(out, "%-12s %u  %s  (%s)\n", m->ops->name, m->ops->abi,
+				      m->ops->description, m->path);
+		} else {
+			(void)fprintf(errors, "%s: %s\n", found[i]->d_name,
+				      why ? why : strerror(ENOMEM));
+			r = -ELIBBAD;
+		}
+		fl_loader_unload(m);
+		free(why);
+		free(found[i]);
+	}
+	free(found);
+	return r;
+}
+
 /* ---- the file ---- */
 
 /* A symlink may rename a module within its folder, never lead out of it. */
@@ -189,6 +218,8 @@ static const char *missing_member(const struct fl_backend_ops *ops)
 		return "up";
 	if (!ops->rows)
 		return "rows";
+	if (!ops->peer_add != !ops->peer_del)
+		return ops->peer_add ? "peer_del" : "peer_add";
 	return ops->destroy ? NULL : "destroy";
 }
 
@@ -205,6 +236,9 @@ static int check_ops(const struct fl_backend_ops *ops, const char *path, const c
 			      "%s is built for backend ABI %u, this flanneld has %u: install those "
 			      "of one version",
 			      path, ops->abi, FL_BACKEND_ABI);
+	if (ops->flags & ~FL_BACKEND_RUNS_COMMANDS)
+		return refuse(why, -ELIBBAD, "%s: its table has unknown flags (%#x)", path,
+			      ops->flags);
 	missing = missing_member(ops);
 	if (missing)
 		return refuse(why, -ELIBBAD, "%s: its table lacks the member %s", path, missing);
@@ -247,7 +281,9 @@ int fl_loader_load(const char *dir, const char *type, struct fl_module **ret, ch
 	m = calloc(1, sizeof(*m));
 	if (!m)
 		return refuse(why, -ENOMEM, "%s", strerror(ENOMEM));
-	r = open_module(path, type, m, why);
+	m->path = strdup(path);
+	r = m->path ? open_module(path, type, m, why)
+		    : refuse(why, -ENOMEM, "%s", strerror(ENOMEM));
 	if (r < 0) {
 		fl_loader_unload(m);
 		return r;
@@ -267,5 +303,6 @@ void fl_loader_unload(struct fl_module *m)
 		return;
 	if (m->handle)
 		dlclose(m->handle);
+	free(m->path);
 	free(m);
 }

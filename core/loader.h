@@ -2,6 +2,8 @@
 #ifndef FL_LOADER_H
 #define FL_LOADER_H
 
+#include <stdio.h>
+
 #include "backend.h"
 
 struct fl_module; /* a loaded .so; fields in loader.c */
@@ -22,6 +24,14 @@ bool fl_loader_name_ok(const char *type);
  * table
  */
 int fl_loader_load(const char *dir, const char *type, struct fl_module **ret, char **why);
+
+/**
+ * Print the modules that are in @p dir, a line each: type, ABI, what it does, file. Those that
+ * cannot be loaded go to @p errors with the reason.
+ * @return 0; -ELIBBAD if there were such; -errno if the folder cannot be read
+ */
+int fl_loader_list(const char *dir, FILE *out, FILE *errors);
+
 const struct fl_backend_ops *fl_module_ops(const struct fl_module *m);
 void fl_loader_unload(struct fl_module *m); /* NULL is a no-op */
 

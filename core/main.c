@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "daemon.h"
+#include "loader.h"
 #include "netconf.h"
 #include "options.h"
 
@@ -42,21 +43,44 @@ static int read_config(const char *path, struct fl_buf *buf)
 	return r;
 }
 
-/* --check-config: no etcd, no privileges; the refusal goes to stderr, the config to stdout. */
-static int check_config(const char *path)
+/* What the backend makes of its part, if it is installed here. */
+static int check_backend(const char *dir, const struct fl_netconf *nc)
 {
-	struct fl_netconf nc;
+	struct fl_module *m = NULL;
+	const struct fl_backend_ops *ops;
+	char *why = NULL;
+	int r = 0;
+
+	if (fl_loader_load(dir, nc->backend_type, &m, &why) < 0) {
+		(void)fprintf(stderr, "Backend is not checked: %s\n", why ? why : "");
+		free(why);
+		return 0;
+	}
+	ops = fl_module_ops(m);
+	if (ops->check)
+		r = ops->check(nc->backend);
+	fl_loader_unload(m);
+	return r;
+}
+
+/* --check-config: no etcd, no privileges; the refusal goes to stderr, the config to stdout. */
+static int check_config(const char *path, const char *backend_dir)
+{
+	struct fl_netconf nc = {0};
 	struct fl_buf text = {0};
 	char *why = NULL, *printed = NULL;
 	int r = read_config(path, &text);
 
 	if (r == 0) {
 		r = fl_netconf_parse(text.data ? text.data : "", text.len, &nc, &why);
-		if (r == 0) {
-			printed = fl_netconf_print(&nc);
-			fl_netconf_done(&nc);
-		}
 	}
+	if (r == 0) {
+		printed = fl_netconf_print(&nc);
+		r = check_backend(backend_dir, &nc);
+		if (r < 0 && asprintf(&why, "the backend refuses its part") < 0)
+			why = NULL;
+	}
+	fl_netconf_done(&nc);
 	if (r == 0 && !printed)
 		r = -ENOMEM;
 	if (r == 0)
@@ -67,6 +91,15 @@ static int check_config(const char *path)
 	free(printed);
 	fl_buf_done(&text);
 	return r ? FL_EXIT_FAULT : FL_EXIT_OK;
+}
+
+static int list_backends(const char *dir)
+{
+	int r = fl_loader_list(dir, stdout, stderr);
+
+	if (r < 0 && r != -ELIBBAD)
+		(void)fprintf(stderr, "%s: %s\n", dir, strerror(-r));
+	return r ? FL_EXIT_BACKEND : FL_EXIT_OK;
 }
 
 static int act(const struct fl_options *opts)
@@ -81,7 +114,9 @@ static int act(const struct fl_options *opts)
 	}
 	fl_log_init(opts->log_format, (int)opts->verbosity);
 	if (opts->check_config[0])
-		return check_config(opts->check_config);
+		return check_config(opts->check_config, opts->backend_dir);
+	if (opts->list_backends)
+		return list_backends(opts->backend_dir);
 	if (opts->check)
 		return fl_daemon_check(opts);
 	return fl_daemon_run(opts);

@@ -41,11 +41,13 @@ struct fl_options {
 	uint64_t verbosity; /* -v */
 	enum fl_log_format log_format;
 	char *backend_dir;
+	bool allow_extension;
 	bool release_on_exit;
 	/* what to do instead of running */
 	bool help;
 	bool version;
 	bool check;
+	bool list_backends;
 	char *check_config; /* file, "-": stdin */
 };
 

@@ -42,4 +42,8 @@ void fl_overlay_keep(struct fl_overlay *o, const struct fl_prefix *subnet);
 /** The lease of @p subnet is gone. */
 void fl_overlay_del(struct fl_overlay *o, const struct fl_prefix *subnet);
 
+/** A device of the backend's own making came, or went. */
+void fl_overlay_device_came(struct fl_overlay *o, uint32_t ifindex);
+void fl_overlay_device_went(struct fl_overlay *o, uint32_t ifindex);
+
 #endif

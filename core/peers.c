@@ -132,6 +132,24 @@ void fl_peers_keep(struct fl_peers *p, const struct fl_prefix *subnet)
 		rec->seen = p->snapshot;
 }
 
+bool fl_peers_walk(struct fl_peers *p, struct fl_peers_cursor *c, uint32_t max,
+		   void (*each)(struct fl_peers_listener *l, struct fl_lease_record *rec))
+{
+	const struct fl_hash *t = &p->table;
+	uint32_t n = 0;
+
+	if (!t->buckets)
+		return false;
+	if (c->mask != t->mask) /* it has grown: everything lies elsewhere now */
+		*c = (struct fl_peers_cursor){.mask = t->mask};
+	for (; c->bucket <= t->mask && n < max; c->bucket++)
+		for (struct fl_hash_node *node = t->buckets[c->bucket]; node; node = node->next) {
+			each(p->listener, record_of(node));
+			n++;
+		}
+	return c->bucket <= t->mask;
+}
+
 uint32_t fl_peers_count(const struct fl_peers *p)
 {
 	return p->table.count;

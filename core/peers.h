@@ -3,6 +3,7 @@
 #ifndef FL_PEERS_H
 #define FL_PEERS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "lease.h"
@@ -11,8 +12,9 @@ struct fl_peers; /* fields in peers.c */
 
 /** Who is told. Embed one in the owner; fl_container_of() gets back to it. */
 struct fl_peers_listener {
-	/** A lease appeared. @p rec is borrowed, and stays until removed() for it returns. */
-	void (*added)(struct fl_peers_listener *l, const struct fl_lease_record *rec);
+	/** A lease appeared. @p rec is borrowed, and stays until removed() for it returns; its
+	 * member way is the listener's. */
+	void (*added)(struct fl_peers_listener *l, struct fl_lease_record *rec);
 	/** A lease is gone, or about to be replaced (then added() follows at once). */
 	void (*removed)(struct fl_peers_listener *l, const struct fl_lease_record *rec);
 };
@@ -38,6 +40,21 @@ void fl_peers_snapshot_abort(struct fl_peers *p);
 /** In a snapshot: this subnet's entry is there but unreadable, so what we know of it stays (S1: no
  * removal on doubt). */
 void fl_peers_keep(struct fl_peers *p, const struct fl_prefix *subnet);
+
+/** Where a walk over all leases has come. All zero: at the beginning. */
+struct fl_peers_cursor {
+	uint32_t bucket;
+	uint32_t mask;
+};
+
+/**
+ * Hand about @p max leases to @p each, and go on from there the next time. Between two calls leases
+ * may come and go; then some may be handed out twice, none is left out. In @p each none may be put
+ * or deleted.
+ * @return true if there are more
+ */
+bool fl_peers_walk(struct fl_peers *p, struct fl_peers_cursor *c, uint32_t max,
+		   void (*each)(struct fl_peers_listener *l, struct fl_lease_record *rec));
 
 uint32_t fl_peers_count(const struct fl_peers *p);
 const struct fl_lease_record *fl_peers_find(const struct fl_peers *p,

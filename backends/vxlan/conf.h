@@ -26,4 +26,7 @@ struct vxlan_conf {
  */
 int vxlan_conf_parse(const struct fl_json *conf, struct vxlan_conf *ret);
 
+/** What is left inside, bytes; 0: too little. The config's MTU wins if the underlay has it. */
+uint32_t vxlan_mtu(const struct vxlan_conf *conf, uint32_t underlay_mtu);
+
 #endif

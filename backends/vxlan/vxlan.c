@@ -44,20 +44,17 @@ static int derive_mac(struct fl_env *env, const struct vxlan_self *self, struct 
 
 static int choose_mtu(struct fl_backend *be)
 {
-	uint32_t underlay = be->conf.mtu ? be->conf.mtu : be->extif->mtu;
+	const struct fl_extif *ext = be->extif;
 
-	if (underlay > be->extif->mtu) {
+	if (be->conf.mtu > ext->mtu)
 		fl_warn("vxlan", "network config: Backend.MTU is %u, more than %s has; %u is used",
-			underlay, be->extif->name, be->extif->mtu);
-		underlay = be->extif->mtu;
-	}
-	if (underlay < VXLAN_MTU_MIN) {
-		fl_err("vxlan", "%s: its MTU is %u, must be at least %u to carry vxlan",
-		       be->extif->name, underlay, VXLAN_MTU_MIN);
-		return -EINVAL;
-	}
-	be->mtu = underlay - VXLAN_OVERHEAD;
-	return 0;
+			be->conf.mtu, ext->name, ext->mtu);
+	be->mtu = vxlan_mtu(&be->conf, ext->mtu);
+	if (be->mtu > 0)
+		return 0;
+	fl_err("vxlan", "%s: its MTU is %u, must be at least %u to carry vxlan", ext->name,
+	       ext->mtu, VXLAN_MTU_MIN);
+	return -EINVAL;
 }
 
 static int ensure_device(struct fl_env *env, struct fl_backend *be)
@@ -141,9 +138,9 @@ static int lease_data(struct fl_backend *be, char buf[FL_BACKEND_DATA_MAX])
 	return vxlan_lease_data(&be->self, buf);
 }
 
-static uint32_t mtu(struct fl_backend *be)
+static uint32_t mtu(struct fl_backend *be, uint32_t underlay_mtu)
 {
-	return be->mtu;
+	return vxlan_mtu(&be->conf, underlay_mtu);
 }
 
 /* A /32, so that no broadcast routes appear; it is the source of what the host itself sends. */
@@ -154,12 +151,21 @@ static int up(struct fl_backend *be, const struct fl_lease *own)
 	return fl_link_up(be->link, &local);
 }
 
-static int rows(struct fl_backend *be, const struct fl_lease *peer, struct fl_rows *into)
+static int check(const struct fl_json *conf)
 {
+	struct vxlan_conf parsed;
+
+	return vxlan_conf_parse(conf, &parsed);
+}
+
+static int rows(struct fl_backend *be, const struct fl_lease *peer, uint32_t way,
+		struct fl_rows *into)
+{
+	(void)way;
 	return vxlan_rows(&be->self, peer, into);
 }
 
 FL_BACKEND_EXPORT(.name = "vxlan",
 		  .description = "VXLAN in the kernel: Ethernet over UDP, any IP underlay",
-		  .create = create, .lease_data = lease_data, .mtu = mtu, .up = up, .rows = rows,
-		  .destroy = destroy);
+		  .check = check, .create = create, .lease_data = lease_data, .mtu = mtu, .up = up,
+		  .rows = rows, .destroy = destroy);

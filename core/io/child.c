@@ -288,9 +288,19 @@ static bool is_named_in(const char *var, const char *const *list)
 	return false;
 }
 
-/* A list of borrowed strings: our environment, less what @p extra sets anew, and @p extra. */
-static const char **build_env(const char *const *extra)
+static bool is_hidden(const char *var, const char *const *prefixes)
 {
+	for (; prefixes && *prefixes; prefixes++)
+		if (strncmp(var, *prefixes, strlen(*prefixes)) == 0)
+			return true;
+	return false;
+}
+
+/* A list of borrowed strings: our environment, less what is hidden or set anew, and what is extra.
+ */
+static const char **build_env(const struct fl_child_spec *spec)
+{
+	const char *const *extra = spec->extra_env;
 	size_t n = 0, i, m = 0;
 	const char **env;
 
@@ -303,7 +313,7 @@ static const char **build_env(const char *const *extra)
 		return NULL;
 	m = 0;
 	for (i = 0; i < n; i++)
-		if (!is_named_in(environ[i], extra))
+		if (!is_named_in(environ[i], extra) && !is_hidden(environ[i], spec->hidden_env))
 			env[m++] = environ[i];
 	for (i = 0; extra && extra[i]; i++)
 		env[m++] = extra[i];
@@ -349,7 +359,7 @@ static int spawn_path(const char *path, const struct fl_child_spec *spec, const 
 {
 	posix_spawn_file_actions_t fa;
 	posix_spawnattr_t attr;
-	const char **env = build_env(spec->extra_env);
+	const char **env = build_env(spec);
 	int r = -ENOMEM;
 
 	if (!env)

@@ -14,7 +14,8 @@ struct fl_child_spec {
 				    NULL-terminated; copied */
 	const char *const *
 		extra_env; /* "NAME=value", added to our environment; NULL-terminated; NULL: none */
-	const char *input; /* stdin, copied: a file in memory; NULL: /dev/null */
+	const char *const *hidden_env; /* prefixes of variables that it does not get; likewise */
+	const char *input;	       /* stdin, copied: a file in memory; NULL: /dev/null */
 	size_t input_len;
 	size_t max_output;   /* bytes of stdout kept; more ends the child with -EMSGSIZE */
 	uint32_t timeout_ms; /* then SIGKILL to its process group and -ETIMEDOUT; > 0 */

@@ -8,6 +8,7 @@
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "fib_internal.h"
 #include "fib_run.h"
@@ -77,6 +78,53 @@ static void removes_what_nobody_declares_and_nothing_of_others(void **state)
 	assert_int_equal(kernel_count(ROUTE), 3);
 	assert_int_equal(kernel_count(NEXTHOP), 2);
 	assert_int_equal(f->fib->rows.count, 0);
+}
+
+/* What host-gw had, or the direct routes of a vxlan. */
+static void finds_routes_of_ours_on_devices_that_are_not_ours(void **state)
+{
+	static const struct fl_prefix network = {.addr = {.family = AF_INET, .bytes = {10}},
+						 .len = 16};
+	struct fixture *f = *state;
+
+	declare(f, route("10.0.5.0/24", "192.168.0.5"));
+	declare(f, route("10.0.6.0/24", "192.168.0.6"));
+	declare(f, route("10.77.0.0/24", "192.168.0.7")); /* of another network */
+	commit(f);
+	kernel_neigh("192.168.0.9", 9, DEV, NUD_PERMANENT);
+	kernel_route("10.0.9.0/24", DEV, RTPROT_STATIC, 0);
+	kernel_nexthop(99, "192.168.0.9", DEV, FL_RTPROT); /* of another flanneld */
+	fib_restart(f);
+	declare(f, route("10.0.5.0/24", "192.168.0.5"));
+	assert_int_equal(fl_fib_adopt(f->fib, OTHER_DEV), 0);
+	assert_int_equal(fl_fib_adopt_elsewhere(f->fib, &network), 0);
+	commit(f);
+	assert_string_equal(kernel.ops, "-route 10.0.6.0/24\n-nexthop\n");
+	assert_int_equal(stats(f).installed, 1);
+	assert_int_equal(kernel_count(NEXTHOP), 3);
+	assert_int_equal(kernel_count(NEIGH), 1);
+}
+
+static void what_is_declared_on_a_device_that_went_waits_for_it(void **state)
+{
+	struct fixture *f = *state;
+
+	peer(f, 5, declare);
+	assert_int_equal(fl_fib_adopt(f->fib, DEV), 0);
+	commit(f);
+	kernel_reset();
+	fl_fib_forget(f->fib, DEV);
+	assert_int_equal(stats(f).installed, 0);
+	commit(f);
+	assert_string_equal(kernel.ops, "");
+	peer(f, 6, declare); /* while it is away */
+	peer(f, 6, withdraw);
+	kernel.ops[0] = '\0';
+	assert_int_equal(fl_fib_adopt(f->fib, DEV), 0);
+	commit(f);
+	assert_int_equal(stats(f).installed, 3);
+	assert_int_equal(kernel_count(ROUTE), 1);
+	assert_int_equal(kernel_count(NEXTHOP), 1);
 }
 
 static bool spares_10_0_5_0(struct fl_fib_listener *l, const struct fl_prefix *dst)
@@ -275,6 +323,8 @@ int main(void)
 		TEST(adopts_equal_rows_without_touching_them),
 		TEST(adopts_routes_that_show_only_the_id_of_their_nexthop),
 		TEST(removes_what_nobody_declares_and_nothing_of_others),
+		TEST(finds_routes_of_ours_on_devices_that_are_not_ours),
+		TEST(what_is_declared_on_a_device_that_went_waits_for_it),
 		TEST(spares_a_route_and_what_is_behind_it),
 		TEST(a_spared_row_that_is_declared_is_not_touched),
 		TEST(puts_right_what_differs),

@@ -52,12 +52,34 @@ static void a_route_of_ours_or_on_our_device_is_replaced(void **state)
 
 	kernel_route("10.0.5.0/24", OTHER_DEV, FL_RTPROT, 0);
 	kernel_route("10.0.6.0/24", DEV, RTPROT_BOOT, 0);
+	assert_int_equal(fl_fib_adopt(f->fib, DEV), 0);
 	peer(f, 5, declare);
 	peer(f, 6, declare);
 	commit(f);
 	assert_int_equal(stats(f).installed, 6);
 	assert_int_equal(kernel_route_to("10.0.5.0/24")->ifindex, DEV);
 	assert_int_equal(kernel_route_to("10.0.6.0/24")->protocol, FL_RTPROT);
+}
+
+/* As on the underlay's device, which is not ours alone. */
+static void on_a_shared_device_only_what_another_flanneld_has_made_is_replaced(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t i;
+
+	kernel_route("10.0.5.0/24", DEV, RTPROT_BOOT, 0);
+	kernel_route("10.0.6.0/24", DEV, RTPROT_BOOT, 0);
+	kernel_route("10.0.7.0/24", DEV, RTPROT_STATIC, 0);
+	for (i = 0; i < 3; i++)
+		kernel.objects[i].route.via = addr(i == 1 ? "192.168.66.66" : "192.168.0.5");
+	declare(f, route("10.0.5.0/24", "192.168.0.5"));
+	declare(f, route("10.0.6.0/24", "192.168.0.5"));
+	declare(f, route("10.0.7.0/24", "192.168.0.5"));
+	commit(f);
+	assert_int_equal(kernel_route_to("10.0.5.0/24")->protocol, FL_RTPROT);
+	assert_int_equal(kernel_route_to("10.0.6.0/24")->protocol, RTPROT_BOOT);
+	assert_int_equal(kernel_route_to("10.0.7.0/24")->protocol, RTPROT_STATIC);
+	assert_int_equal(stats(f).conflicts, 2);
 }
 
 static void a_clash_with_nobody_is_tried_again(void **state)
@@ -189,6 +211,7 @@ int main(void)
 		TEST(leaves_a_foreign_route_alone_until_it_goes),
 		TEST(a_conflict_that_is_withdrawn_removes_nothing_of_others),
 		TEST(a_route_of_ours_or_on_our_device_is_replaced),
+		TEST(on_a_shared_device_only_what_another_flanneld_has_made_is_replaced),
 		TEST(a_clash_with_nobody_is_tried_again),
 		TEST(a_clash_that_cannot_be_looked_at_waits),
 		TEST(a_refused_row_is_said_once_and_retried),

@@ -31,7 +31,7 @@ static void say(struct recorder *rec, char sign, const struct fl_lease_record *r
 			fl_prefix_format(&r->lease.subnet, subnet), r->lease.backend_data);
 }
 
-static void on_added(struct fl_peers_listener *l, const struct fl_lease_record *r)
+static void on_added(struct fl_peers_listener *l, struct fl_lease_record *r)
 {
 	struct recorder *rec = fl_container_of(l, struct recorder, listener);
 

@@ -9,9 +9,10 @@ static int create(struct fl_env *env, const struct fl_json *conf, struct fl_back
 	return 0;
 }
 
-static uint32_t mtu(struct fl_backend *be)
+static uint32_t mtu(struct fl_backend *be, uint32_t underlay_mtu)
 {
 	(void)be;
+	(void)underlay_mtu;
 	return 1450;
 }
 
@@ -22,10 +23,12 @@ static int up(struct fl_backend *be, const struct fl_lease *own)
 	return 0;
 }
 
-static int rows(struct fl_backend *be, const struct fl_lease *peer, struct fl_rows *into)
+static int rows(struct fl_backend *be, const struct fl_lease *peer, uint32_t way,
+		struct fl_rows *into)
 {
 	(void)be;
 	(void)peer;
+	(void)way;
 	(void)into;
 	return 0;
 }

@@ -9,9 +9,10 @@ static int create(struct fl_env *env, const struct fl_json *conf, struct fl_back
 	return 0;
 }
 
-static uint32_t mtu(struct fl_backend *be)
+static uint32_t mtu(struct fl_backend *be, uint32_t underlay_mtu)
 {
 	(void)be;
+	(void)underlay_mtu;
 	return 1450;
 }
 

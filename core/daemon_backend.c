@@ -1,0 +1,172 @@
+/* core/daemon_backend.c - the backend's part in the life: load, lease data, up, what it says. */
+#include "daemon_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "loader.h"
+#include "overlay.h"
+
+/* --- the lease */
+
+void daemon_acquire(struct daemon *d)
+{
+	char data[FL_BACKEND_DATA_MAX] = "";
+	struct fl_lease mine = {
+		.public_ip = d->iface.extif.public_ip,
+		.public_ip6 = d->iface.extif.public_ip6,
+		.backend_type = d->ops->name,
+	};
+	int r;
+
+	d->stage = STAGE_PREPARE;
+	r = d->ops->lease_data ? d->ops->lease_data(d->backend, data) : 0;
+	if (r == -EINPROGRESS)
+		return;
+	if (r < 0) {
+		fl_err("daemon", "backend %s has no data for the lease: %s", d->ops->name,
+		       strerror(-r));
+		daemon_quit(d, FL_EXIT_BACKEND);
+		return;
+	}
+	mine.backend_data = data[0] ? data : NULL;
+	d->stage = STAGE_ACQUIRE;
+	r = fl_store_acquire(d->store, &d->netconf, &mine, &d->previous.subnet);
+	if (r < 0) {
+		fl_err("daemon", "cannot ask for a lease: %s", strerror(-r));
+		daemon_quit(d, FL_EXIT_FAULT);
+	}
+}
+
+static void say_not_up(struct daemon *d, int error)
+{
+	char subnet[FL_PREFIX_STRLEN];
+
+	fl_err("daemon", "%s: backend %s cannot bring up its device: %s",
+	       fl_prefix_format(&d->subnet, subnet), d->ops->name, strerror(-error));
+	daemon_quit(d, FL_EXIT_BACKEND);
+}
+
+void daemon_backend_up(struct daemon *d, const struct fl_lease *own)
+{
+	int r;
+
+	d->stage = STAGE_UP;
+	r = d->ops->up(d->backend, own);
+	if (r == 0)
+		daemon_go_on(d);
+	else if (r != -EINPROGRESS)
+		say_not_up(d, r);
+}
+
+/* --- what the backend says */
+
+static void on_continued(struct fl_env_listener *l, int error)
+{
+	struct daemon *d = fl_container_of(l, struct daemon, env_listener);
+
+	if (d->stage == STAGE_PREPARE && error) {
+		fl_err("daemon", "backend %s has no data for the lease: %s", d->ops->name,
+		       strerror(-error));
+		daemon_quit(d, FL_EXIT_BACKEND);
+	} else if (d->stage == STAGE_PREPARE) {
+		daemon_acquire(d);
+	} else if (d->stage == STAGE_UP && error) {
+		say_not_up(d, error);
+	} else if (d->stage == STAGE_UP) {
+		daemon_go_on(d);
+	}
+}
+
+static void on_device_came(struct fl_env_listener *l, uint32_t ifindex)
+{
+	struct daemon *d = fl_container_of(l, struct daemon, env_listener);
+
+	if (d->overlay)
+		fl_overlay_device_came(d->overlay, ifindex);
+}
+
+static void on_device_went(struct fl_env_listener *l, uint32_t ifindex)
+{
+	struct daemon *d = fl_container_of(l, struct daemon, env_listener);
+
+	if (d->overlay)
+		fl_overlay_device_went(d->overlay, ifindex);
+}
+
+/* --- load */
+
+static int check_backend(struct daemon *d)
+{
+	if (!(d->ops->flags & FL_BACKEND_RUNS_COMMANDS) || d->opts->allow_extension)
+		return 0;
+	fl_err("daemon",
+	       "backend %s runs commands from the network config, as root: it is not started "
+	       "without --allow-extension",
+	       d->ops->name);
+	return -EPERM;
+}
+
+static int check_mtu(struct daemon *d)
+{
+	const struct fl_extif *e = &d->iface.extif;
+
+	if (d->ops->mtu(d->backend, e->mtu) > 0)
+		return 0;
+	fl_err("daemon", "%s: its MTU is %u, too little for backend %s", e->name, e->mtu,
+	       d->ops->name);
+	return -EINVAL;
+}
+
+static int create_backend(struct daemon *d)
+{
+	int r;
+
+	d->env_listener.continued = on_continued;
+	d->env_listener.device_came = on_device_came;
+	d->env_listener.device_went = on_device_went;
+	d->env.loop = d->loop;
+	d->env.rtnl = d->rtnl;
+	d->env.listener = &d->env_listener;
+	d->env.extif = &d->iface.extif;
+	d->env.network = d->netconf.network;
+	d->env.runs_commands = d->ops->flags & FL_BACKEND_RUNS_COMMANDS;
+	r = d->ops->create(&d->env, d->netconf.backend, &d->backend);
+	if (r < 0)
+		fl_err("daemon", "backend %s cannot start: %s", d->ops->name, strerror(-r));
+	return r < 0 ? r : check_mtu(d);
+}
+
+int daemon_backend_load(struct daemon *d)
+{
+	char *why = NULL;
+	int r = fl_loader_load(d->opts->backend_dir, d->netconf.backend_type, &d->module, &why);
+
+	if (r < 0) {
+		fl_err("daemon", "backend %s: %s", d->netconf.backend_type,
+		       why ? why : strerror(-r));
+		free(why);
+		return r;
+	}
+	d->ops = fl_module_ops(d->module);
+	r = check_backend(d);
+	return r < 0 ? r : create_backend(d);
+}
+
+static void say_counters(const struct fl_env *env)
+{
+	for (size_t i = 0; i < env->n_counters; i++)
+		fl_debug("daemon", "%s: %llu", env->counters[i].name,
+			 (unsigned long long)fl_counter_value(&env->counters[i]));
+}
+
+void daemon_backend_done(struct daemon *d)
+{
+	if (d->backend) {
+		say_counters(&d->env);
+		d->ops->destroy(d->backend);
+	}
+	fl_loader_unload(d->module);
+}

@@ -1,0 +1,83 @@
+/* core/daemon_internal.h - what the daemon's files share: daemon.c (the life), daemon_start.c (what
+ * is there before the loop turns), daemon_backend.c (the backend's part). */
+#ifndef FL_DAEMON_INTERNAL_H
+#define FL_DAEMON_INTERNAL_H
+
+#include <ev.h>
+
+#include "daemon.h"
+#include "env.h"
+#include "extif.h"
+#include "firewall.h"
+#include "netconf.h"
+#include "options.h"
+#include "store/store.h"
+#include "subnet_env.h"
+
+enum stage {
+	STAGE_CONFIG,  /* waiting for a network config that we can use */
+	STAGE_PREPARE, /* the backend is there, and finds out its lease data */
+	STAGE_ACQUIRE, /* waiting for a lease */
+	STAGE_UP,      /* the backend brings up its device */
+	STAGE_RULES,   /* the device is up, waiting for the firewall */
+	STAGE_READY,   /* subnet.env is written */
+	STAGE_STOPPING,
+};
+
+struct daemon {
+	const struct fl_options *opts;
+	struct ev_loop *loop;
+	enum stage stage;
+	enum fl_exit code;
+
+	ev_signal on_term;
+	ev_signal on_int;
+	ev_timer extend; /* runs until READY, if a service manager listens */
+	ev_timer release_limit;
+	ev_timer trim; /* once, when the start is over */
+
+	struct fl_rtnl *rtnl;
+	struct fl_extif_choice iface;
+	struct fl_subnet_env previous; /* what the last run left behind */
+	struct fl_store_conf store_conf;
+	struct fl_store *store;
+	struct fl_store_listener store_listener;
+	struct fl_netconf netconf;
+	bool has_netconf;
+	struct fl_firewall *firewall;
+	struct fl_firewall_listener firewall_listener;
+
+	struct fl_module *module;
+	const struct fl_backend_ops *ops;
+	struct fl_env env;
+	struct fl_env_listener env_listener;
+	struct fl_backend *backend;
+	struct fl_overlay *overlay;
+	struct fl_prefix subnet; /* ours */
+};
+
+/* daemon.c */
+
+/* End the loop; the first reason counts. */
+void daemon_quit(struct daemon *d, enum fl_exit code);
+/* The device is up: on to the others' leases, the firewall, READY. */
+void daemon_go_on(struct daemon *d);
+
+/* daemon_start.c: each says what is wrong, and returns the code to end with */
+enum fl_exit daemon_choose_interface(struct daemon *d);
+void daemon_say_interface(const struct daemon *d);
+enum fl_exit daemon_open_firewall(struct daemon *d);
+enum fl_exit daemon_open_store(struct daemon *d);
+void daemon_read_previous(struct daemon *d);
+
+/* daemon_backend.c */
+
+/* Load and create the one that the network config names. @return 0 or -errno; it was said */
+int daemon_backend_load(struct daemon *d);
+/* Ask the store for a lease, as soon as the backend knows its data. Errors end the daemon. */
+void daemon_acquire(struct daemon *d);
+/* The lease is ours; goes on by daemon_go_on(). Errors end the daemon. */
+void daemon_backend_up(struct daemon *d, const struct fl_lease *own);
+void daemon_backend_done(struct daemon *d);
+
+#endif

@@ -1,0 +1,114 @@
+/* core/daemon_start.c - what is there before the loop turns: interface, firewall, store. */
+#include "daemon_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "io/rtnl.h"
+
+enum fl_exit daemon_choose_interface(struct daemon *d)
+{
+	const struct fl_extif_conf conf = {
+		.iface = (const char *const *)d->opts->iface.items,
+		.iface_regex = (const char *const *)d->opts->iface_regex.items,
+		.can_reach = d->opts->iface_can_reach,
+		.public_ip = d->opts->public_ip,
+	};
+	char *error = NULL;
+	int r = fl_rtnl_open(&d->rtnl);
+
+	if (r < 0) {
+		fl_err("daemon", "rtnetlink: %s", strerror(-r));
+		return FL_EXIT_FAULT;
+	}
+	r = fl_extif_choose(d->rtnl, &conf, &d->iface, &error);
+	if (r < 0) {
+		fl_err("daemon", "no interface to use: %s", error ? error : strerror(-r));
+		free(error);
+		return FL_EXIT_INTERFACE;
+	}
+	return FL_EXIT_OK;
+}
+
+void daemon_say_interface(const struct daemon *d)
+{
+	const struct fl_extif *e = &d->iface.extif;
+	char addr[FL_ADDR_STRLEN], public_ip[FL_ADDR_STRLEN];
+
+	fl_info("daemon", "interface %s, address %s, public address %s, MTU %u: %s", e->name,
+		fl_addr_format(&e->addr, addr), fl_addr_format(&e->public_ip, public_ip), e->mtu,
+		d->iface.why);
+}
+
+enum fl_exit daemon_open_firewall(struct daemon *d)
+{
+	const struct fl_firewall_conf conf = {
+		.masq = d->opts->ip_masq,
+		.forward = d->opts->iptables_forward_rules,
+		.random_fully = !d->opts->ip_masq_random_disable,
+	};
+	char *why = NULL;
+	int r;
+
+	r = fl_firewall_create(d->loop, &conf, &d->firewall_listener, &d->firewall, &why);
+	if (r == 0)
+		return FL_EXIT_OK;
+	fl_err("firewall", "%s", why ? why : strerror(-r));
+	free(why);
+	return FL_EXIT_FIREWALL;
+}
+
+enum fl_exit daemon_open_store(struct daemon *d)
+{
+	const struct fl_options *o = d->opts;
+	char *why = NULL;
+	int r;
+
+	d->store_conf = (struct fl_store_conf){
+		.endpoints = o->etcd_endpoints,
+		.prefix = o->etcd_prefix,
+		.ca_file = o->etcd_cafile,
+		.cert_file = o->etcd_certfile,
+		.key_file = o->etcd_keyfile,
+		.username = o->etcd_username,
+		.password = o->etcd_password,
+		.lease_ttl_s = (uint32_t)o->lease_ttl_s,
+		.renew_margin_s = (uint32_t)o->renew_margin_s,
+	};
+	r = fl_store_create(d->loop, &d->store_conf, &d->store_listener, &d->store, &why);
+	if (r == 0)
+		r = fl_store_fetch_config(d->store);
+	if (r == 0)
+		return FL_EXIT_OK;
+	fl_err("daemon", "store: %s", why ? why : strerror(-r));
+	free(why);
+	return FL_EXIT_FAULT;
+}
+
+void daemon_read_previous(struct daemon *d)
+{
+	int r = fl_subnet_env_read(d->opts->subnet_file, &d->previous);
+
+	if (r < 0 && r != -ENOENT)
+		fl_warn("daemon", "%s: %s; the previous subnet is not known", d->opts->subnet_file,
+			strerror(-r));
+}
+
+int fl_daemon_check(const struct fl_options *opts)
+{
+	struct daemon d = {.opts = opts};
+	const struct fl_extif *e = &d.iface.extif;
+	char addr[FL_ADDR_STRLEN], public_ip[FL_ADDR_STRLEN];
+	enum fl_exit code = daemon_choose_interface(&d);
+
+	if (!code)
+		(void)printf(
+			"interface %s\nindex %u\nmtu %u\naddress %s\npublic-ip %s\nreason %s\n",
+			e->name, e->ifindex, e->mtu, fl_addr_format(&e->addr, addr),
+			fl_addr_format(&e->public_ip, public_ip), d.iface.why);
+	fl_rtnl_close(d.rtnl);
+	return code;
+}

@@ -1,0 +1,109 @@
+/* core/io/rtnl_watch.c - what the kernel announces over rtnetlink, on the event loop. */
+#include "io/rtnl_watch.h"
+
+#include <errno.h>
+#include <ev.h>
+#include <libmnl/libmnl.h>
+#include <linux/netlink.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "base/defs.h"
+
+#define QUEUE_SIZE (1 << 20) /* bytes of announcements the kernel may queue */
+#define RECV_SIZE  32768u    /* bytes: more than the kernel puts into one datagram */
+#define RECV_TURNS 64u	     /* datagrams per turn of the loop: others want their turn, too */
+
+struct fl_rtnl_watch {
+	struct ev_loop *loop;
+	struct mnl_socket *sock;
+	struct fl_rtnl_watch_listener *listener;
+	ev_io readable;
+	char buf[RECV_SIZE] __attribute__((aligned(8)));
+};
+
+/* The kernel's own messages only: any process may send to a netlink socket. */
+static void take(struct fl_rtnl_watch *w, ssize_t n)
+{
+	const struct nlmsghdr *nlh = (const struct nlmsghdr *)w->buf;
+	int len = (int)n;
+
+	for (; mnl_nlmsg_ok(nlh, len); nlh = mnl_nlmsg_next(nlh, &len))
+		if (nlh->nlmsg_type >= NLMSG_MIN_TYPE)
+			w->listener->message(w->listener, nlh);
+}
+
+static void on_readable(struct ev_loop *loop, ev_io *io, int revents)
+{
+	struct fl_rtnl_watch *w = fl_container_of(io, struct fl_rtnl_watch, readable);
+	struct sockaddr_nl from;
+	uint32_t turns;
+	ssize_t n;
+
+	(void)loop;
+	(void)revents;
+	for (turns = 0; turns < RECV_TURNS; turns++) {
+		socklen_t from_len = sizeof(from);
+
+		n = recvfrom(io->fd, w->buf, sizeof(w->buf), MSG_DONTWAIT | MSG_TRUNC,
+			     (struct sockaddr *)&from, &from_len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno != ENOBUFS)
+			return;
+		if (n < 0 || (size_t)n > sizeof(w->buf))
+			w->listener->lost(w->listener);
+		else if (from.nl_pid == 0)
+			take(w, n);
+	}
+}
+
+static int join(struct mnl_socket *sock, const uint32_t *groups, size_t n_groups)
+{
+	int size = QUEUE_SIZE, fd = mnl_socket_get_fd(sock);
+
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
+		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	if (mnl_socket_bind(sock, 0, MNL_SOCKET_AUTOPID) < 0)
+		return -errno;
+	for (size_t i = 0; i < n_groups; i++) {
+		int group = (int)groups[i];
+
+		if (mnl_socket_setsockopt(sock, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+int fl_rtnl_watch_create(struct ev_loop *loop, const uint32_t *groups, size_t n_groups,
+			 struct fl_rtnl_watch_listener *listener, struct fl_rtnl_watch **ret)
+{
+	struct fl_rtnl_watch *w = calloc(1, sizeof(*w));
+	int r;
+
+	if (!w)
+		return -ENOMEM;
+	w->loop = loop;
+	w->listener = listener;
+	ev_init(&w->readable, on_readable);
+	w->sock = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	r = w->sock ? join(w->sock, groups, n_groups) : -errno;
+	if (r < 0) {
+		fl_rtnl_watch_destroy(w);
+		return r;
+	}
+	ev_io_set(&w->readable, mnl_socket_get_fd(w->sock), EV_READ);
+	ev_io_start(loop, &w->readable);
+	*ret = w;
+	return 0;
+}
+
+void fl_rtnl_watch_destroy(struct fl_rtnl_watch *w)
+{
+	if (!w)
+		return;
+	ev_io_stop(w->loop, &w->readable);
+	if (w->sock)
+		(void)mnl_socket_close(w->sock);
+	free(w);
+}
