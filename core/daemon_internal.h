@@ -53,7 +53,8 @@ struct daemon {
 	struct fl_env_listener env_listener;
 	struct fl_backend *backend;
 	struct fl_overlay *overlay;
-	struct fl_prefix subnet; /* ours */
+	struct fl_prefix subnet;    /* ours */
+	const struct fl_lease *own; /* the store's; NULL before it is ours */
 };
 
 /* daemon.c */

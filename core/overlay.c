@@ -82,7 +82,7 @@ static bool subnet_is_sane(const struct fl_overlay *o, const struct fl_prefix *s
 
 	if (subnet->len <= network->len || !fl_prefix_contains(network, &subnet->addr))
 		return false;
-	return !fl_prefix_overlaps(subnet, &o->conf.own_subnet);
+	return !fl_prefix_overlaps(subnet, &o->conf.own->subnet);
 }
 
 /* What can be said without the backend. */
@@ -162,6 +162,18 @@ static void declare(struct fl_overlay *o, const struct fl_lease *peer, const str
 	if (r < 0)
 		fl_err("peers", "%s: %s; this peer is not reached until it changes",
 		       fl_prefix_format(&peer->subnet, subnet), strerror(-r));
+}
+
+static int declare_own(struct fl_overlay *o)
+{
+	int r = 0;
+
+	fl_rows_reset(&o->rows);
+	if (o->conf.ops->own_rows)
+		r = o->conf.ops->own_rows(o->conf.backend, o->conf.own, &o->rows);
+	for (uint32_t i = 0; i < o->rows.count && r == 0; i++)
+		r = fl_fib_declare(o->fib, &o->rows.rows[i]);
+	return r;
 }
 
 static void withdraw(struct fl_overlay *o, const struct fl_rows *rows)
@@ -524,6 +536,8 @@ int fl_overlay_create(const struct fl_overlay_conf *conf, struct fl_overlay **re
 	    conf->ops->way) /* before the first one is asked for: else a change is missed */
 		r = fl_route_watch_create(conf->loop, &conf->env->network, &o->routes_listener,
 					  &o->routes);
+	if (r == 0)
+		r = declare_own(o);
 	if (r < 0)
 		goto fail;
 	*ret = o;

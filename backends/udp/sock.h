@@ -1,0 +1,21 @@
+/* backends/udp/sock.h - the sockets that datagrams travel through, one per thread. */
+#ifndef UDP_SOCK_H
+#define UDP_SOCK_H
+
+#include "core/backend.h"
+
+/** What the kernel can do for them. */
+struct sock_offloads {
+	bool gso; /* UDP_SEGMENT, from Linux 4.18 on */
+	bool gro; /* UDP_GRO, from 5.0 on */
+};
+
+/**
+ * @param addr    IPv4, ours
+ * @param port    host byte order
+ * @param shared  others will have the same port (SO_REUSEPORT)
+ * @return a non-blocking descriptor; -errno; it was logged
+ */
+int sock_open(const struct fl_addr *addr, uint16_t port, bool shared, struct sock_offloads *ret);
+
+#endif
