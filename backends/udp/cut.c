@@ -16,8 +16,8 @@ static int finish_sum(const struct virtio_net_hdr *v, struct packet_ip *ip)
 	if (start < packet_ip_len(ip) || start > len || len - start < v->csum_offset + 2u)
 		return -EBADMSG;
 	sum = packet_sum_fold(packet_sum(0, bytes + start, len - start));
-	if (sum == 0 && ip->protocol == PACKET_UDP)
-		sum = 0xffff; /* 0 would mean: none (RFC 768) */
+	if (sum == 0)
+		sum = 0xffff; /* the same number; but in UDP 0 means: none (RFC 768) */
 	memcpy(bytes + start + v->csum_offset, &sum, sizeof(sum));
 	return 0;
 }

@@ -115,7 +115,8 @@ static bool serve(struct lane *lane, const struct epoll_event *events, int n)
 
 	for (int i = 0; i < n; i++) {
 		tx = tx || events[i].data.fd == lane->tun_fd || (events[i].events & EPOLLOUT);
-		rx = rx || (events[i].data.fd == lane->sock && (events[i].events & EPOLLIN));
+		/* Also errors: they are reported until somebody has taken them. */
+		rx = rx || (events[i].data.fd == lane->sock && events[i].events != EPOLLOUT);
 		stop = stop || events[i].data.fd == lane->stop_fd;
 	}
 	lane->now_ms = clock_ms();

@@ -129,6 +129,7 @@ static bool same_header(const struct merge_flow *f, const struct segment *s)
 	return f->ip_len == s->ip_len && f->header_len == s->header_len && ip->tos == s->ip->tos &&
 	       ip->ttl == s->ip->ttl && ip->frag_be == s->ip->frag_be &&
 	       tcp->ack_be == s->tcp->ack_be && tcp->window_be == s->tcp->window_be &&
+	       tcp->offset == s->tcp->offset && tcp->urgent_be == s->tcp->urgent_be &&
 	       (tcp->flags & ~PACKET_PSH) == (s->tcp->flags & ~PACKET_PSH) &&
 	       memcmp(ip + 1, s->ip + 1, s->ip_len - PACKET_IP_MIN) == 0 &&
 	       memcmp(tcp + 1, s->tcp + 1, s->header_len - s->ip_len - PACKET_TCP_MIN) == 0;
