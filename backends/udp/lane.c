@@ -64,11 +64,9 @@ void lane_tell(struct lane *lane)
 
 void lane_say_error(struct lane *lane, const struct packet_ip *ip, struct icmp_error e)
 {
-	struct {
-		struct virtio_net_hdr v;
-		uint8_t bytes[ICMP_ERROR_MAX];
-	} __attribute__((packed)) packet = {0};
-	size_t len = icmp_make(ip, e, lane->plane->own_be, packet.bytes);
+	uint8_t packet[ICMP_ERROR_MAX];
+	struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr = {ip->src_be}};
+	size_t len = icmp_make(ip, e, lane->plane->own_be, packet);
 
 	if (len == 0)
 		return;
@@ -76,7 +74,8 @@ void lane_say_error(struct lane *lane, const struct packet_ip *ip, struct icmp_e
 		lane->tally[TALLY_ICMP_LIMITED]++;
 		return;
 	}
-	if (write(lane->tun_fd, &packet, sizeof(packet.v) + len) >= 0)
+	if (sendto(lane->plane->raw_fd, packet, len, MSG_DONTWAIT, (const struct sockaddr *)&to,
+		   sizeof(to)) >= 0)
 		lane->tally[TALLY_ICMP]++;
 }
 

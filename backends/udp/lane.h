@@ -42,6 +42,7 @@ struct plane {
 	bool any_source; /* AllowAnySource */
 	bool gro;	 /* the sockets have UDP_GRO */
 	bool gso;    /* atomic: UDP_SEGMENT is used; a lane turns it off when the kernel refuses */
+	int raw_fd;  /* for ICMP errors: sock_open_raw(); -1: they are not said */
 	int news_fd; /* eventfd: a lane has something to say */
 	bool tun_gone;		     /* atomic: the news: the device is gone */
 	struct handover tables;	     /* of struct table */

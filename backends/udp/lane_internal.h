@@ -80,7 +80,7 @@ struct lane {
 
 /* lane.c */
 void lane_count_peer(struct lane *lane, struct peer *peer);
-/* An ICMP error about @p ip, if one is owed, into the tun device. */
+/* An ICMP error about @p ip, if one is owed, to where it came from. */
 void lane_say_error(struct lane *lane, const struct packet_ip *ip, struct icmp_error e);
 /* Tell the loop. */
 void lane_tell(struct lane *lane);

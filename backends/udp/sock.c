@@ -55,3 +55,15 @@ int sock_open(const struct fl_addr *addr, uint16_t port, bool shared, struct soc
 		(void)close(fd);
 	return r;
 }
+
+int sock_open_raw(void)
+{
+	int fd = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW), r;
+
+	if (fd >= 0)
+		return fd;
+	r = -errno;
+	fl_warn("udp", "no raw socket: %s; who sends too much or to nowhere is not told by ICMP",
+		strerror(-r));
+	return r;
+}

@@ -18,4 +18,12 @@ struct sock_offloads {
  */
 int sock_open(const struct fl_addr *addr, uint16_t port, bool shared, struct sock_offloads *ret);
 
+/**
+ * A socket that sends IP packets as they are. ICMP errors leave through it, not through the tun
+ * device: their source is the device's own address, and a packet that enters with that is dropped.
+ *
+ * @return a descriptor; -errno; it was logged
+ */
+int sock_open_raw(void);
+
 #endif

@@ -182,6 +182,7 @@ static int open_socks(struct fl_backend *be)
 			return fd;
 		be->socks[be->n_socks++] = fd;
 	}
+	be->plane.raw_fd = sock_open_raw();
 	be->plane.gso = offloads.gso;
 	be->plane.gro = offloads.gro;
 	be->said_no_gso = !offloads.gso;
@@ -236,6 +237,8 @@ static void destroy(struct fl_backend *be)
 	close_device(be);
 	while (be->n_socks > 0)
 		(void)close(be->socks[--be->n_socks]);
+	if (be->plane.raw_fd >= 0)
+		(void)close(be->plane.raw_fd);
 	fl_timer_destroy(be->repair);
 	fl_watch_destroy(be->news);
 	if (be->plane.news_fd >= 0)
@@ -269,6 +272,7 @@ static int create(struct fl_env *env, const struct fl_json *conf, struct fl_back
 	memset(be, 0, sizeof(*be));
 	be->env = env;
 	be->plane.news_fd = -1;
+	be->plane.raw_fd = -1;
 	be->repair_ms = REPAIR_MS;
 	memcpy(be->counters, counters, sizeof(counters));
 	r = prepare(be, conf);
