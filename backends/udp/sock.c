@@ -32,21 +32,29 @@ static void set_options(int fd, struct sock_offloads *ret)
 	ret->gro = setsockopt(fd, IPPROTO_UDP, UDP_GRO, &on, sizeof(on)) == 0;
 }
 
-int sock_open(const struct fl_addr *addr, uint16_t port, bool shared, struct sock_offloads *ret)
+static bool share(int fd)
+{
+	int on = 1;
+
+	return setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) == 0;
+}
+
+int sock_open(const struct fl_addr *addr, uint16_t port, bool first, struct sock_offloads *ret)
 {
 	struct sockaddr_in in = {
 		.sin_family = AF_INET,
 		.sin_port = htons(port),
 		.sin_addr = {htonl(fl_addr_v4(addr))},
 	};
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), on = 1, r;
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), r;
 	char text[FL_ADDR_STRLEN];
 
 	if (fd >= 0) {
 		set_options(fd, ret);
-		if (shared)
-			(void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
-		if (bind(fd, (const struct sockaddr *)&in, sizeof(in)) == 0)
+		/* The first one shares what it has alone: so no other process joins in. */
+		if ((first || share(fd)) &&
+		    bind(fd, (const struct sockaddr *)&in, sizeof(in)) == 0 &&
+		    (!first || share(fd)))
 			return fd;
 	}
 	r = -errno;

@@ -13,10 +13,10 @@ struct sock_offloads {
 /**
  * @param addr    IPv4, ours
  * @param port    host byte order
- * @param shared  others will have the same port (SO_REUSEPORT)
+ * @param first   of those that share this address and port (SO_REUSEPORT): nobody may have it yet
  * @return a non-blocking descriptor; -errno; it was logged
  */
-int sock_open(const struct fl_addr *addr, uint16_t port, bool shared, struct sock_offloads *ret);
+int sock_open(const struct fl_addr *addr, uint16_t port, bool first, struct sock_offloads *ret);
 
 /**
  * A socket that sends IP packets as they are. ICMP errors leave through it, not through the tun

@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/ethtool.h>
 #include <linux/if_tun.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -81,11 +83,30 @@ static uint32_t address_of(const char *name)
 	return in.sin_family == AF_INET ? ntohl(in.sin_addr.s_addr) : 0;
 }
 
-static bool is_ours(const char *name, const struct fl_prefix *network)
+/* True if a process holds a queue of it, and it is up (ethtool_op_get_link()). */
+static bool has_link(const char *name)
 {
-	struct fl_addr addr = fl_addr_from_v4(address_of(name));
+	struct ethtool_value link = {.cmd = ETHTOOL_GLINK};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq ifr = {0};
+	bool up;
 
-	return fl_addr_v4(&addr) == 0 || fl_prefix_contains(network, &addr);
+	if (fd < 0)
+		return false;
+	(void)snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
+	ifr.ifr_data = (void *)&link;
+	up = ioctl(fd, SIOCETHTOOL, &ifr) == 0 && link.data;
+	(void)close(fd);
+	return up;
+}
+
+/* May a device that exists be ours? One for many queues can be attached to while another process
+ * has it: without an address nobody knows whose it is. */
+static bool may_take(const char *name, const struct fl_prefix *network, bool many, uint32_t addr)
+{
+	struct fl_addr a = fl_addr_from_v4(addr);
+
+	return addr ? fl_prefix_contains(network, &a) && !has_link(name) : !many;
 }
 
 /* An idle device of ours that was made for another number of queues: away with it. */
@@ -106,12 +127,13 @@ static int replace(const char *name, bool many, uint32_t ifindex)
 static int try_name(const struct fl_prefix *network, struct tun *tun, bool many, uint32_t ifindex)
 {
 	bool exists = if_nametoindex(tun->name) != 0;
+	uint32_t addr = exists ? address_of(tun->name) : 0;
 	int fd;
 
-	if (exists && !is_ours(tun->name, network))
+	if (exists && !may_take(tun->name, network, many, addr))
 		return 0;
 	fd = attach(tun->name, many, ifindex);
-	if (fd == -EINVAL && exists)
+	if (fd == -EINVAL && addr)
 		fd = replace(tun->name, many, ifindex);
 	if (fd == -EBUSY || (fd == -EINVAL && exists))
 		return 0;

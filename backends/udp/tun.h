@@ -19,8 +19,8 @@ struct tun {
 
 /**
  * Take the lowest number N for which flannelN is ours to have: an idle tun device whose address is
- * in @p network, or has none; or no device of that name. It is persistent: it outlives us, and with
- * it flows (K7).
+ * in @p network, or that has none and one queue; or no device of that name. It is persistent: it
+ * outlives us, and with it flows (K7).
  *
  * @param want  queues, 1..HANDOVER_READERS; the kernel makes a device for one queue or for many, so
  * if that differs, an idle device of ours is replaced

@@ -177,7 +177,7 @@ static int open_socks(struct fl_backend *be)
 	int fd;
 
 	while (be->n_socks < be->conf.threads) {
-		fd = sock_open(&ext->addr, be->conf.port, be->conf.threads > 1, &offloads);
+		fd = sock_open(&ext->addr, be->conf.port, be->n_socks == 0, &offloads);
 		if (fd < 0)
 			return fd;
 		be->socks[be->n_socks++] = fd;
