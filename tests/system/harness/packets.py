@@ -51,14 +51,16 @@ class Capture:
         self._socket.bind((device, ETH_P_ALL))
         self._socket.setblocking(False)
 
-    def taken(self):
-        """The packets that have come since the last call."""
+    def taken(self, outgoing=False):
+        """The packets that have come in, or gone out, since the last call."""
         packets = []
         while True:
             try:
-                packets.append(self._socket.recv(65536))
+                packet, address = self._socket.recvfrom(65536)
             except BlockingIOError:
                 return packets
+            if (address[2] == socket.PACKET_OUTGOING) is outgoing:
+                packets.append(packet)
 
     def close(self):
         self._socket.close()

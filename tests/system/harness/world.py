@@ -76,6 +76,13 @@ class World:
         self.hosts.append(host)
         return host
 
+    def neighbour(self, host):
+        """A second flanneld where that host's is."""
+        neighbour = Host(self, len(self.hosts) + 1, netns=host.netns)
+        neighbour.address = host.address
+        self.hosts.append(neighbour)
+        return neighbour
+
     def joined(self, count, *flags):
         """So many hosts that have joined and reach each other."""
         hosts = [self.host() for _ in range(count)]
