@@ -22,6 +22,7 @@ class Attack:
         self.capture = world.keep(Capture(self.host.netns, udp.DEVICE))
         wait_until(lambda: self._arrives(self.peer) and self._arrives(self.other),
                    "both peers are known")
+        self.settle()
 
     def _arrives(self, peer):
         third = peer.rpartition(".")[2]
