@@ -41,6 +41,7 @@ struct plane {
 	uint32_t mtu;	 /* of the tun device */
 	bool any_source; /* AllowAnySource */
 	bool gro;	 /* the sockets have UDP_GRO */
+	bool uso;	 /* the tun device takes merged UDP datagrams */
 	bool gso;    /* atomic: UDP_SEGMENT is used; a lane turns it off when the kernel refuses */
 	int raw_fd;  /* for ICMP errors: sock_open_raw(); -1: they are not said */
 	int news_fd; /* eventfd: a lane has something to say */

@@ -1,13 +1,18 @@
-/* backends/udp/merge.c - merging of TCP segments. */
+/* backends/udp/merge.c - merging of TCP segments, and of UDP datagrams. */
 #include "merge.h"
 
 #include <arpa/inet.h>
 #include <string.h>
 
-/* A TCP segment that may be merged. */
+#define UDP_PIECES 64u /* UDP_MAX_SEGMENTS of the kernel's include/linux/udp.h */
+
+/* A segment of TCP, or a datagram of UDP, that may be merged. */
 struct segment {
 	struct packet_ip *ip;
-	struct packet_tcp *tcp;
+	union {
+		struct packet_tcp *tcp;
+		struct packet_udp *udp;
+	};
 	uint16_t ip_len;
 	uint16_t header_len;
 	uint16_t len; /* payload */
@@ -40,19 +45,24 @@ static void put_alone(struct merge *m, struct packet_ip *ip)
 static void seal(struct merge_flow *f)
 {
 	struct packet_ip *ip = (struct packet_ip *)f->header;
-	struct packet_tcp *tcp = (struct packet_tcp *)(f->header + f->ip_len);
+	bool tcp = ip->protocol == PACKET_TCP;
+	uint16_t len = (uint16_t)(f->len - f->ip_len), sum;
 
 	ip->len_be = htons((uint16_t)f->len);
 	packet_ip_seal(ip);
-	tcp->sum = (uint16_t)~packet_sum_fold(packet_sum_pseudo(ip, f->len - f->ip_len));
 	f->virtio = (struct virtio_net_hdr){
 		.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM,
-		.gso_type = VIRTIO_NET_HDR_GSO_TCPV4,
+		.gso_type = tcp ? VIRTIO_NET_HDR_GSO_TCPV4 : PACKET_GSO_UDP_L4,
 		.hdr_len = f->header_len,
 		.gso_size = f->size,
 		.csum_start = f->ip_len,
-		.csum_offset = offsetof(struct packet_tcp, sum),
+		.csum_offset =
+			tcp ? offsetof(struct packet_tcp, sum) : offsetof(struct packet_udp, sum),
 	};
+	if (!tcp)
+		((struct packet_udp *)(f->header + f->ip_len))->len_be = htons(len);
+	sum = (uint16_t)~packet_sum_fold(packet_sum_pseudo(ip, len));
+	memcpy(f->header + f->ip_len + f->virtio.csum_offset, &sum, sizeof(sum));
 }
 
 static void flow_flush(struct merge *m, struct merge_flow *f)
@@ -79,24 +89,44 @@ void merge_flush(struct merge *m)
 
 /* ---- in ---- */
 
-/* @return false: not TCP, or without payload, or with a flag that stands for itself */
-static bool segment_of(struct packet_ip *ip, struct segment *s)
+/* Its header's bytes; 0: too short, or it has a flag that stands for itself. */
+static size_t tcp_header(const struct segment *s, size_t room)
 {
-	size_t len = ntohs(ip->len_be), ip_len = packet_ip_len(ip), tcp_len;
+	uint8_t flags = room < PACKET_TCP_MIN ? 0 : s->tcp->flags & (uint8_t)~PACKET_PSH;
+	size_t len = flags ? (size_t)(s->tcp->offset >> 4) * 4u : 0;
 
-	if (ip->protocol != PACKET_TCP || len < ip_len + PACKET_TCP_MIN ||
-	    (ntohs(ip->frag_be) & (PACKET_MF | PACKET_OFFSET)))
+	if (flags != PACKET_ACK && flags != (PACKET_ACK | PACKET_ECE))
+		return 0;
+	return len < PACKET_TCP_MIN ? 0 : len;
+}
+
+/* Likewise; without a checksum there is nothing to go by. */
+static size_t udp_header(const struct segment *s, size_t room)
+{
+	if (room < PACKET_UDP_LEN || ntohs(s->udp->len_be) != room || s->udp->sum == 0)
+		return 0;
+	return PACKET_UDP_LEN;
+}
+
+/* @return false: neither TCP nor UDP, a fragment, or nothing that may be merged */
+static bool segment_of(const struct merge *m, struct packet_ip *ip, struct segment *s)
+{
+	size_t ip_len = packet_ip_len(ip), room = ntohs(ip->len_be) - ip_len, header = 0;
+
+	if (ntohs(ip->frag_be) & (PACKET_MF | PACKET_OFFSET))
 		return false;
 	s->ip = ip;
 	s->tcp = (struct packet_tcp *)((uint8_t *)ip + ip_len);
-	tcp_len = (size_t)(s->tcp->offset >> 4) * 4u;
-	if (tcp_len < PACKET_TCP_MIN || len <= ip_len + tcp_len)
+	if (ip->protocol == PACKET_TCP)
+		header = tcp_header(s, room);
+	else if (ip->protocol == PACKET_UDP && m->udp)
+		header = udp_header(s, room);
+	if (header == 0 || header >= room)
 		return false;
 	s->ip_len = (uint16_t)ip_len;
-	s->header_len = (uint16_t)(ip_len + tcp_len);
-	s->len = (uint16_t)(len - ip_len - tcp_len);
-	return (s->tcp->flags & ~PACKET_PSH) == PACKET_ACK ||
-	       (s->tcp->flags & ~PACKET_PSH) == (PACKET_ACK | PACKET_ECE);
+	s->header_len = (uint16_t)(ip_len + header);
+	s->len = (uint16_t)(room - header);
+	return true;
 }
 
 static bool is_sound(const struct segment *s)
@@ -110,10 +140,13 @@ static struct merge_flow *flow_find(struct merge *m, const struct packet_ip *ip)
 {
 	const uint8_t *ports = (const uint8_t *)ip + packet_ip_len(ip);
 
+	if (ntohs(ip->len_be) < packet_ip_len(ip) + 4u)
+		return NULL;
 	for (uint32_t i = 0; i < MERGE_FLOWS; i++) {
 		struct merge_flow *f = &m->flows[i];
 
-		if (f->pieces && memcmp(&ip_of(f)->src_be, &ip->src_be, 8) == 0 &&
+		if (f->pieces && ip_of(f)->protocol == ip->protocol &&
+		    memcmp(&ip_of(f)->src_be, &ip->src_be, 8) == 0 &&
 		    memcmp(tcp_of(f), ports, 4) == 0)
 			return f;
 	}
@@ -121,17 +154,23 @@ static struct merge_flow *flow_find(struct merge *m, const struct packet_ip *ip)
 }
 
 /* All that the packet in the making can say only once. */
-static bool same_header(const struct merge_flow *f, const struct segment *s)
+static bool same_ip(const struct merge_flow *f, const struct segment *s)
 {
 	const struct packet_ip *ip = ip_of(f);
-	const struct packet_tcp *tcp = tcp_of(f);
 
 	return f->ip_len == s->ip_len && f->header_len == s->header_len && ip->tos == s->ip->tos &&
 	       ip->ttl == s->ip->ttl && ip->frag_be == s->ip->frag_be &&
-	       tcp->ack_be == s->tcp->ack_be && tcp->window_be == s->tcp->window_be &&
-	       tcp->offset == s->tcp->offset && tcp->urgent_be == s->tcp->urgent_be &&
+	       memcmp(ip + 1, s->ip + 1, s->ip_len - PACKET_IP_MIN) == 0;
+}
+
+static bool tcp_follows(const struct merge_flow *f, const struct segment *s)
+{
+	const struct packet_tcp *tcp = tcp_of(f);
+
+	return ntohl(s->tcp->seq_be) == f->next_seq && tcp->ack_be == s->tcp->ack_be &&
+	       tcp->window_be == s->tcp->window_be && tcp->offset == s->tcp->offset &&
+	       tcp->urgent_be == s->tcp->urgent_be &&
 	       (tcp->flags & ~PACKET_PSH) == (s->tcp->flags & ~PACKET_PSH) &&
-	       memcmp(ip + 1, s->ip + 1, s->ip_len - PACKET_IP_MIN) == 0 &&
 	       memcmp(tcp + 1, s->tcp + 1, s->header_len - s->ip_len - PACKET_TCP_MIN) == 0;
 }
 
@@ -148,9 +187,19 @@ static bool id_follows(const struct merge_flow *f, const struct packet_ip *ip)
 
 static bool follows(const struct merge_flow *f, const struct segment *s)
 {
-	return s->len <= f->size && ntohl(s->tcp->seq_be) == f->next_seq &&
-	       f->len + s->len <= PACKET_MAX && f->pieces < MERGE_PIECES && same_header(f, s) &&
-	       id_follows(f, s->ip);
+	bool tcp = s->ip->protocol == PACKET_TCP;
+
+	return s->len <= f->size && f->len + s->len <= PACKET_MAX &&
+	       f->pieces < (tcp ? MERGE_PIECES : UDP_PIECES) && same_ip(f, s) &&
+	       (!tcp || tcp_follows(f, s)) && id_follows(f, s->ip);
+}
+
+/* A pushed or a short segment is the last of its packet. */
+static bool is_last(const struct merge_flow *f, const struct segment *s)
+{
+	bool push = s->ip->protocol == PACKET_TCP && (s->tcp->flags & PACKET_PSH);
+
+	return push || s->len < f->size;
 }
 
 static void flow_append(struct merge_flow *f, const struct segment *s)
@@ -165,8 +214,10 @@ static void flow_append(struct merge_flow *f, const struct segment *s)
 	};
 	f->pieces++;
 	f->len += s->len;
-	f->next_seq += s->len;
 	f->next_id = (uint16_t)(f->fixed_id ? id : id + 1);
+	if (s->ip->protocol != PACKET_TCP)
+		return;
+	f->next_seq = ntohl(s->tcp->seq_be) + s->len;
 	((struct packet_tcp *)(f->header + f->ip_len))->flags |= s->tcp->flags & PACKET_PSH;
 }
 
@@ -179,7 +230,6 @@ static void flow_begin(struct merge_flow *f, const struct segment *s)
 	f->len = s->header_len;
 	f->pieces = 0;
 	f->fixed_id = false;
-	f->next_seq = ntohl(s->tcp->seq_be);
 	flow_append(f, s);
 }
 
@@ -196,20 +246,12 @@ static struct merge_flow *flow_free(struct merge *m)
 	return f;
 }
 
-/* A pushed or a short segment is the last of its packet. */
-static bool is_last(const struct merge_flow *f, const struct segment *s)
-{
-	return (s->tcp->flags & PACKET_PSH) || s->len < f->size;
-}
-
 void merge_add(struct merge *m, struct packet_ip *ip)
 {
-	struct merge_flow *f = NULL;
+	struct merge_flow *f = flow_find(m, ip);
 	struct segment s;
 
-	if (ip->protocol == PACKET_TCP && ntohs(ip->len_be) >= packet_ip_len(ip) + PACKET_TCP_MIN)
-		f = flow_find(m, ip);
-	if (!segment_of(ip, &s) || !is_sound(&s)) {
+	if (!segment_of(m, ip, &s) || !is_sound(&s)) {
 		if (f)
 			flow_flush(m, f);
 		put_alone(m, ip);
@@ -228,8 +270,9 @@ void merge_add(struct merge *m, struct packet_ip *ip)
 		flow_flush(m, f);
 }
 
-void merge_init(struct merge *m, merge_out out, void *owner)
+void merge_init(struct merge *m, bool udp, merge_out out, void *owner)
 {
+	m->udp = udp;
 	m->out = out;
 	m->owner = owner;
 	m->oldest = 0;

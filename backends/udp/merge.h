@@ -1,5 +1,7 @@
 /* backends/udp/merge.h - consecutive TCP segments of a flow become one packet again, for one write
- * to the tun device: what the kernel's GRO does (net/ipv4/tcp_offload.c). Payload is not copied. */
+ * to the tun device: what the kernel's GRO does (net/ipv4/tcp_offload.c). So do UDP datagrams of
+ * one size, which the kernel takes apart where they arrive (udp_offload.c). Payload is not copied.
+ */
 #ifndef UDP_MERGE_H
 #define UDP_MERGE_H
 
@@ -20,7 +22,7 @@ struct merge_flow {
 	uint8_t header[120];
 	struct iovec iov[2 + MERGE_PIECES];
 	uint32_t pieces;     /* 0: the flow is free */
-	uint32_t next_seq;   /* of the segment that would follow */
+	uint32_t next_seq;   /* of the segment that would follow; TCP */
 	uint32_t len;	     /* of the whole packet, bytes */
 	uint16_t next_id;    /* of its IP header */
 	uint16_t header_len; /* IP and TCP */
@@ -30,13 +32,15 @@ struct merge_flow {
 };
 
 struct merge {
+	bool udp; /* datagrams too */
 	merge_out out;
 	void *owner;
 	uint32_t oldest; /* the flow that gives way when all are taken */
 	struct merge_flow flows[MERGE_FLOWS];
 };
 
-void merge_init(struct merge *m, merge_out out, void *owner);
+/** @param udp  the kernel takes merged UDP datagrams (tun_takes_udp()) */
+void merge_init(struct merge *m, bool udp, merge_out out, void *owner);
 
 /** Take a packet that packet_check() has found well-formed; it stays where it is until
  * merge_flush(). What cannot be merged goes out at once, behind what was gathered of its flow. */

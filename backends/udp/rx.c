@@ -123,7 +123,7 @@ void rx_init(struct lane *lane)
 {
 	struct rx *rx = &lane->rx;
 
-	merge_init(&rx->merge, write_tun, lane);
+	merge_init(&rx->merge, lane->plane->uso, write_tun, lane);
 	for (uint32_t i = 0; i < RX_MESSAGES; i++) {
 		struct msghdr *h = &rx->headers[i].msg_hdr;
 

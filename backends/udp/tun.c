@@ -28,6 +28,11 @@ void tun_close(struct tun *tun)
 	tun->queues = 0;
 }
 
+bool tun_takes_udp(const struct tun *tun)
+{
+	return tun->offloads & TUN_F_USO4;
+}
+
 /* The kernel says no to all if it does not know one. */
 static uint32_t agree_on_offloads(int fd)
 {

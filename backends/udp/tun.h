@@ -28,6 +28,9 @@ struct tun {
  * @return 0; -errno; it was logged
  */
 int tun_open(const struct fl_prefix *network, uint32_t want, uint32_t ifindex, struct tun *ret);
+/** Does it take a packet of several UDP datagrams (VIRTIO_NET_HDR_GSO_UDP_L4, from Linux 6.2 on)?
+ */
+bool tun_takes_udp(const struct tun *tun);
 /** Let go of it; it stays. */
 void tun_close(struct tun *tun);
 

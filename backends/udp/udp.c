@@ -98,6 +98,7 @@ static int open_device(struct fl_backend *be, uint32_t ifindex)
 
 	if (r < 0)
 		return r;
+	be->plane.uso = tun_takes_udp(&be->tun);
 	r = fl_link_attach(be->env, be->tun.name, be->plane.mtu, &be->link);
 	if (r < 0)
 		tun_close(&be->tun);

@@ -51,11 +51,11 @@ static int send_all(char **argv)
 	int fd = socket(AF_INET, SOCK_DGRAM, 0);
 	double end = now_s() + atof(argv[4]);
 
-	if (iov.iov_len > BYTES || inet_pton(AF_INET, argv[2], &to.sin_addr) != 1)
+	if (iov.iov_len > BYTES || inet_pton(AF_INET, argv[2], &to.sin_addr) != 1) {
 		errno = EINVAL;
-	else if (fd >= 0 && connect(fd, (const struct sockaddr *)&to, sizeof(to)) == 0)
-		errno = 0;
-	if (errno)
+		return die(argv[2]);
+	}
+	if (fd < 0 || connect(fd, (const struct sockaddr *)&to, sizeof(to)) < 0)
 		return die(argv[2]);
 	fill_batch(batch, &iov);
 	while (now_s() < end)

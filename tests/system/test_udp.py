@@ -71,6 +71,14 @@ def test_transfers_without_offloads_on_the_underlay(world):
     Transfer(first.netns, second.netns, second.address, SIZE // 4, both=True).finish()
 
 
+def test_a_way_with_a_smaller_mtu_is_taken_in_fragments(world):
+    """UDP_SEGMENT is refused there, so datagrams go one by one and the kernel cuts them again."""
+    udp.config(world)
+    first, second = udp.joined(world, 2)
+    first.host.netns.batch("route add 192.168.0.0/17 dev eth0 mtu 1400")
+    Transfer(first.netns, second.netns, second.address, SIZE // 20, both=True).finish()
+
+
 def _cross(sender, receiver, address, sizes):
     """Datagrams of these sizes, one after the other; each must come, and be the same."""
     for size in sizes:
