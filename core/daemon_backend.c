@@ -33,7 +33,8 @@ void daemon_acquire(struct daemon *d)
 	}
 	mine.backend_data = data[0] ? data : NULL;
 	d->stage = STAGE_ACQUIRE;
-	r = fl_store_acquire(d->store, &d->netconf, &mine, &d->previous.subnet);
+	r = fl_store_acquire(d->store, &d->netconf, &mine, &d->previous.subnet,
+			     &d->iface.extif.addr);
 	if (r < 0) {
 		fl_err("daemon", "cannot ask for a lease: %s", strerror(-r));
 		daemon_quit(d, FL_EXIT_FAULT);
