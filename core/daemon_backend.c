@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "leftover.h"
 #include "loader.h"
 #include "overlay.h"
 
@@ -154,6 +155,22 @@ int daemon_backend_load(struct daemon *d)
 	d->ops = fl_module_ops(d->module);
 	r = check_backend(d);
 	return r < 0 ? r : create_backend(d);
+}
+
+void daemon_say_leftovers(const struct daemon *d)
+{
+	struct fl_leftover found[FL_LEFTOVERS_MAX];
+	int n = fl_leftover_find(&d->env, found);
+	char addr[FL_ADDR_STRLEN];
+
+	if (n < 0)
+		fl_debug("daemon", "cannot look for devices of an earlier config: %s",
+			 strerror(-n));
+	for (int i = 0; i < n; i++)
+		fl_warn("daemon",
+			"%s: a device of an earlier network config, with the address %s of this "
+			"one; if nothing else uses it: ip link del %s",
+			found[i].name, fl_addr_format(&found[i].addr, addr), found[i].name);
 }
 
 static void say_counters(const struct fl_env *env)
