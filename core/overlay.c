@@ -43,8 +43,9 @@ struct fl_overlay {
 	struct fl_backoff adopt_backoff;
 	ev_timer adopt_timer;
 	bool in_snapshot;
-	bool adopted; /* the kernel was compared once; before that nothing is sent to it */
-	bool swept;   /* and no row of ours is left that nobody declares */
+	bool complete; /* all leases are known: a first snapshot has ended */
+	bool adopted;  /* the kernel was compared once; before that nothing is sent to it */
+	bool swept;    /* and no row of ours is left that nobody declares */
 	/* Subnets whose entry is of no use: what stands for them may be right. Unused once swept.
 	 */
 	struct fl_prefix_set doubts;
@@ -149,7 +150,8 @@ static void say_verdict(const struct fl_overlay *o, const struct fl_lease *peer,
 			peer->backend_type, o->conf.ops->name);
 		break;
 	case IGNORED:
-		fl_info("peers", "%s of %s: ignored: %s", subnet, ip, o->rows.why);
+		fl_log(o->in_snapshot ? FL_LOG_DEBUG : FL_LOG_INFO, "peers",
+		       "%s of %s: ignored: %s", subnet, ip, o->rows.why);
 		break;
 	case WAITING:
 		fl_warn("peers", "%s of %s: not reached: %s; waiting for a route", subnet, ip,
@@ -349,13 +351,14 @@ static void check_swept(struct fl_overlay *o)
 }
 
 /* Until the kernel was compared, nothing may be sent: equal rows would be touched, strangers
- * overlooked. */
+ * overlooked. And until all leases are known it must not be compared: what stands for those that
+ * have not come yet would be removed. */
 static void settle(struct fl_overlay *o)
 {
 	uint32_t i;
 	int r = 0;
 
-	if (o->in_snapshot)
+	if (o->in_snapshot || !o->complete)
 		return;
 	if (!o->adopted) {
 		for (i = 0; i < o->conf.env->n_devices && r == 0; i++)
@@ -403,6 +406,7 @@ void fl_overlay_snapshot_end(struct fl_overlay *o)
 {
 	fl_peers_snapshot_end(o->peers);
 	o->in_snapshot = false;
+	o->complete = true;
 	fl_info("peers",
 		"%u leases of other hosts: %u reached, %u ignored or of another backend, %u "
 		"waiting for a route, %u left out",
