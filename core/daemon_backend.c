@@ -136,7 +136,9 @@ static int create_backend(struct daemon *d)
 	d->env.network = d->netconf.network;
 	d->env.runs_commands = d->ops->flags & FL_BACKEND_RUNS_COMMANDS;
 	r = d->ops->create(&d->env, d->netconf.backend, &d->backend);
-	if (r < 0)
+	if (r == -EINVAL) /* it has said what it does not take */
+		fl_err("daemon", "backend %s refuses to start", d->ops->name);
+	else if (r < 0)
 		fl_err("daemon", "backend %s cannot start: %s", d->ops->name, strerror(-r));
 	return r < 0 ? r : check_mtu(d);
 }
