@@ -13,6 +13,7 @@
 #include "peers.h"
 #include "route_watch.h"
 
+#define LINES_MAX  10u	/* about single peers, per snapshot or walk */
 #define WALK_PEERS 256u /* per turn of the loop: about a millisecond */
 
 static void settle(struct fl_overlay *o);
@@ -42,6 +43,7 @@ struct fl_overlay {
 	struct tally tally;
 	struct fl_backoff adopt_backoff;
 	ev_timer adopt_timer;
+	uint32_t said; /* lines about single peers in this snapshot or walk */
 	bool in_snapshot;
 	bool complete; /* all leases are known: a first snapshot has ended */
 	bool adopted;  /* the kernel was compared once; before that nothing is sent to it */
@@ -138,7 +140,22 @@ static uint32_t way_to(struct fl_overlay *o, const struct fl_lease *peer)
 	return o->conf.ops->way(o->conf.backend, peer);
 }
 
-static void say_verdict(const struct fl_overlay *o, const struct fl_lease *peer, enum verdict v)
+/* Of very many lines, as when a link goes down, a few tell as much. */
+static enum fl_log_level level_of(struct fl_overlay *o, enum fl_log_level level)
+{
+	if (!o->in_snapshot && !ev_is_active(&o->walk))
+		return level;
+	return o->said++ < LINES_MAX ? level : FL_LOG_DEBUG;
+}
+
+static void say_rest(struct fl_overlay *o)
+{
+	if (o->said > LINES_MAX)
+		fl_info("peers", "and %u more lines like these", o->said - LINES_MAX);
+	o->said = 0;
+}
+
+static void say_verdict(struct fl_overlay *o, const struct fl_lease *peer, enum verdict v)
 {
 	char subnet[FL_PREFIX_STRLEN], ip[FL_ADDR_STRLEN];
 
@@ -146,23 +163,25 @@ static void say_verdict(const struct fl_overlay *o, const struct fl_lease *peer,
 	fl_addr_format(&peer->public_ip, ip);
 	switch (v) {
 	case FOREIGN:
-		fl_info("peers", "%s of %s: ignored: its backend is %s, ours is %s", subnet, ip,
-			peer->backend_type, o->conf.ops->name);
+		fl_log(level_of(o, FL_LOG_INFO), "peers",
+		       "%s of %s: ignored: its backend is %s, ours is %s", subnet, ip,
+		       peer->backend_type, o->conf.ops->name);
 		break;
 	case IGNORED:
 		fl_log(o->in_snapshot ? FL_LOG_DEBUG : FL_LOG_INFO, "peers",
 		       "%s of %s: ignored: %s", subnet, ip, o->rows.why);
 		break;
 	case WAITING:
-		fl_warn("peers", "%s of %s: not reached: %s; waiting for a route", subnet, ip,
-			o->rows.why);
+		fl_log(level_of(o, FL_LOG_WARN), "peers",
+		       "%s of %s: not reached: %s; waiting for a route", subnet, ip, o->rows.why);
 		break;
 	case REACHED:
-		fl_log(o->in_snapshot ? FL_LOG_DEBUG : FL_LOG_INFO, "peers", "%s is reached at %s",
-		       subnet, ip);
+		fl_log(o->in_snapshot ? FL_LOG_DEBUG : level_of(o, FL_LOG_INFO), "peers",
+		       "%s is reached at %s", subnet, ip);
 		break;
 	default:
-		fl_warn("peers", "%s of %s: left out: %s", subnet, ip, o->rows.why);
+		fl_log(level_of(o, FL_LOG_WARN), "peers", "%s of %s: left out: %s", subnet, ip,
+		       o->rows.why);
 	}
 }
 
@@ -258,8 +277,8 @@ static void reconsider(struct fl_peers_listener *l, struct fl_lease_record *rec)
 	if (now == REACHED)
 		tell_added(o, &rec->lease);
 	if (now == REACHED && was == REACHED)
-		fl_info("peers", "%s: another way leads to it now",
-			fl_prefix_format(&rec->lease.subnet, (char[FL_PREFIX_STRLEN]){0}));
+		fl_log(level_of(o, FL_LOG_INFO), "peers", "%s: another way leads to it now",
+		       fl_prefix_format(&rec->lease.subnet, (char[FL_PREFIX_STRLEN]){0}));
 	else
 		say_verdict(o, &rec->lease, now);
 }
@@ -282,6 +301,7 @@ static void on_walk(struct ev_loop *loop, ev_check *w, int revents)
 	if (more)
 		return;
 	stop_walk(o);
+	say_rest(o);
 	fl_route_watch_took(o->routes, o->walked_s);
 	settle(o);
 }
@@ -405,6 +425,7 @@ void fl_overlay_snapshot_begin(struct fl_overlay *o)
 void fl_overlay_snapshot_end(struct fl_overlay *o)
 {
 	fl_peers_snapshot_end(o->peers);
+	say_rest(o);
 	o->in_snapshot = false;
 	o->complete = true;
 	fl_info("peers",
@@ -420,6 +441,7 @@ void fl_overlay_snapshot_end(struct fl_overlay *o)
 void fl_overlay_snapshot_abort(struct fl_overlay *o)
 {
 	fl_peers_snapshot_abort(o->peers);
+	say_rest(o);
 	o->in_snapshot = false;
 	fl_prefix_set_done(&o->doubts); /* not all of them: those of before stand for the rest */
 	o->doubts = o->doubts_before;

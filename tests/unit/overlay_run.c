@@ -254,13 +254,21 @@ void snapshot(struct fixture *f, uint32_t first, uint32_t last)
 	turn(f);
 }
 
-bool logged(const struct fixture *f, const char *text)
+uint32_t logged_times(const struct fixture *f, const char *text)
 {
 	static char log[1 << 18];
 	ssize_t n = pread(f->log_fd, log, sizeof(log) - 1, 0);
+	uint32_t count = 0;
 
 	log[n > 0 ? n : 0] = '\0';
-	return strstr(log, text) != NULL;
+	for (const char *at = log; (at = strstr(at, text)); at++)
+		count++;
+	return count;
+}
+
+bool logged(const struct fixture *f, const char *text)
+{
+	return logged_times(f, text) > 0;
 }
 
 const char *op(const char *text)

@@ -45,6 +45,7 @@ void del(struct fixture *f, uint32_t n);
 void snapshot(struct fixture *f, uint32_t first, uint32_t last);
 
 bool logged(const struct fixture *f, const char *text);
+uint32_t logged_times(const struct fixture *f, const char *text);
 /* Where in kernel.ops it stands; fails if it does not, or twice. */
 const char *op(const char *text);
 bool no_op(const char *text);

@@ -1,5 +1,4 @@
-/* tests/unit/test_overlay_ways.c - leases in, rows out: snapshots, verdicts, and other ways to a
- * peer.
+/* tests/unit/test_overlay_ways.c - leases in, rows out: snapshots, verdicts, and other ways to a peer.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -336,6 +335,31 @@ static void many_peers_take_another_way_in_slices(void **state)
 	assert_int_equal(kernel_count(NEXTHOP), 0x3ff);
 }
 
+static void of_many_lines_a_few_are_said(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t n;
+
+	for (n = 0x100; n <= 0x1ff; n++)
+		f->ways[n] = n & 1 ? WAIT : UNDERLAY;
+	snapshot(f, 0x100, 0x1ff);
+	assert_int_equal(logged_times(f, "beyond the sea"), 10);
+	assert_int_equal(logged_times(f, "and 118 more lines like these"), 1);
+	for (n = 0x100; n <= 0x1ff; n++)
+		f->ways[n] = WAIT;
+	reroute(f);
+	assert_int_equal(logged_times(f, "beyond the sea"), 20);
+	assert_int_equal(logged_times(f, "and 118 more lines like these"), 2);
+	f->ways[0x300] = WAIT;
+	put(f, 0x300, "1");
+	assert_int_equal(logged_times(f, "beyond the sea"), 21);
+	for (n = 0x100; n <= 0x102; n++)
+		f->ways[n] = UNDERLAY;
+	reroute(f);
+	assert_int_equal(logged_times(f, "is reached at"), 3);
+	assert_int_equal(logged_times(f, "more lines"), 2);
+}
+
 static void a_change_during_the_walk_starts_it_again(void **state)
 {
 	struct fixture *f = *state;
@@ -418,6 +442,7 @@ int main(void)
 		TEST(a_waiting_peer_that_goes_leaves_no_trace),
 		TEST(a_refused_peer_has_no_way),
 		TEST(many_peers_take_another_way_in_slices),
+		TEST(of_many_lines_a_few_are_said),
 		TEST(a_change_during_the_walk_starts_it_again),
 		TEST(the_end_may_come_during_a_walk),
 		TEST(a_route_of_somebody_else_is_left_alone_on_a_shared_device),
