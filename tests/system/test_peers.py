@@ -1,23 +1,9 @@
 """Leases of others become rows in the kernel, and nothing else does."""
 
-import contextlib
-
 from harness import kernel
-from harness.processes import Process
 from harness.wait import holds, wait_equal, wait_until
 
 NO_ROWS = {"routes": {}, "neighbours": {}, "fdb": {}}
-
-
-@contextlib.contextmanager
-def monitor(netns, folder):
-    """What ip(8) sees change meanwhile."""
-    process = Process(netns, ["ip", "-o", "monitor", "route", "neigh", "nexthop"],
-                      f"{folder}/monitor")
-    try:
-        yield process.log
-    finally:
-        process.close()
 
 
 def joined_host(world):
@@ -118,7 +104,7 @@ def test_rows_that_are_right_are_not_touched_by_a_restart(world):
     host = joined_host(world)
     peer = world.peer(200)
     host.wait_peers(peer)
-    with monitor(host.netns, world.folder) as changes:
+    with kernel.monitor(host.netns, world.folder) as changes:
         host.restart()
         other = world.peer(201)
         host.wait_peers(peer, other)
