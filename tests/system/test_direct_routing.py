@@ -2,19 +2,23 @@
 change (K8)."""
 
 import itertools
+import random
+import time
 
 import pytest
 
 from harness import kernel
 from harness.host import Host
-from harness.wait import holds, wait_until
+from harness.wait import holds, wait_equal, wait_until
 
 MEGABYTE = 1 << 20
 NO_ROWS = {"routes": {}, "neighbours": {}, "fdb": {}}
 
 
 def configure(world, direct=True):
-    world.config(Backend={"Type": "vxlan", "VNI": world.vni, "DirectRouting": direct})
+    """Hosts get 10.5.1.0 to 10.5.99.0; what is beyond is for fake peers."""
+    world.config(Backend={"Type": "vxlan", "VNI": world.vni, "DirectRouting": direct},
+                 SubnetMax="10.5.99.0")
 
 
 @pytest.fixture(name="direct_world")
@@ -185,3 +189,43 @@ def test_a_strict_filter_of_reverse_paths_is_named(direct_world):
     host.netns.sysctl("net.ipv4.conf.eth0.rp_filter", 1)
     host.restart()
     assert "net.ipv4.conf.eth0.rp_filter is 1" in host.log()
+
+
+@pytest.mark.parametrize("compatible", [0, 1])
+def test_a_restart_touches_nothing_on_either_way(direct_world, compatible):
+    host = host_in(direct_world)
+    host.netns.sysctl("net.ipv4.nexthop_compat_mode", compatible)
+    host.start()
+    direct, far = direct_world.peer(200), direct_world.peer(201, address="172.30.1.9")
+    gateways = sorted([direct.address, far.subnet.partition("/")[0]])
+    wait_equal(lambda: kernel.nexthops(host.netns), gateways, "both are reached")
+    with kernel.monitor(host.netns, host.folder) as changes:
+        host.restart()
+        last = direct_world.peer(202)
+        wait_until(lambda: "10.5.202.0" in changes(), "the monitor sees the new peer")
+    assert not [line for line in changes().splitlines()
+                if "10.5.200.0" in line or "10.5.201.0" in line]
+    assert kernel.nexthops(host.netns) == sorted([*gateways, last.address])
+
+
+def test_ways_that_change_all_the_time_end_up_right(direct_world):
+    host = host_in(direct_world)
+    _, router = router_in(direct_world)
+    peers = [direct_world.peer(third, address=f"192.168.150.{third}") for third in range(100, 220)]
+    host.start()
+    choose, behind = random.Random(1), set()
+    host.wait_gateways(*peers)
+    for turn in range(30):
+        moved = choose.sample(peers, 25)
+        host.netns.batch(*(f"route {'del' if p in behind else 'add'} {p.address} via {router}"
+                           for p in moved))
+        behind ^= set(moved)
+        time.sleep(choose.choice((0.0, 0.02, 0.06, 0.12)))
+        if turn == 20:
+            host.kill()
+            host.start()
+    host.wait_peers(*behind)
+    host.wait_gateways(*(p for p in peers if p not in behind))
+    wait_equal(lambda: len(kernel.nexthops(host.netns)), len(peers), "no nexthop is left over")
+    wait_equal(lambda: len(kernel.rows(host.netns, host.device)["fdb"]), len(behind),
+               "no FDB entry is left over")

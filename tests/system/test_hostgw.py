@@ -2,6 +2,7 @@
 
 import itertools
 import signal
+import time
 
 import pytest
 
@@ -14,8 +15,13 @@ MEGABYTE = 1 << 20
 
 @pytest.fixture(name="gw_world")
 def _gw_world(world):
-    world.config(Backend={"Type": "host-gw"})
+    configure(world, {"Type": "host-gw"})
     return world
+
+
+def configure(world, backend):
+    """Hosts get 10.5.1.0 to 10.5.99.0; what is beyond is for fake peers."""
+    world.config(Backend=backend, SubnetMax="10.5.99.0")
 
 
 def joined(world, count, *flags):
@@ -190,6 +196,22 @@ def test_the_routes_return_with_the_link(gw_world):
     host.wait_gateways(peer)
 
 
+def test_a_link_with_many_peers_goes_and_comes(gw_world):
+    host = gw_world.host().start()
+    peers = [gw_world.gateway_peer(third) for third in range(100, 250)]
+    host.wait_gateways(*peers)
+    lines = len(host.log().splitlines())
+    for _ in range(3):
+        host.netns.batch("link set eth0 down")
+        host.wait_gateways()
+        wait_until(lambda: "more lines like these" in host.log(), "it has noticed")
+        time.sleep(0.1)
+        host.netns.batch("link set eth0 up")
+        host.wait_gateways(*peers)
+    assert len(host.log().splitlines()) - lines < 120
+    assert len(kernel.nexthops(host.netns)) == len(peers)
+
+
 def test_routes_of_its_own_do_not_wake_it(gw_world):
     host = gw_world.host().start()
     peer = gw_world.gateway_peer(200, "172.30.1.9")
@@ -254,7 +276,7 @@ def test_another_type_after_a_restart_leaves_no_stale_routes(gw_world):
     for backend, wait, device in ((vxlan, Host.wait_peers, hosts[0].device),
                                   ({"Type": "host-gw"}, Host.wait_gateways, "eth0"),
                                   (vxlan, Host.wait_peers, hosts[0].device)):
-        gw_world.config(Backend=backend)
+        configure(gw_world, backend)
         for host in hosts:
             assert host.stop() == 0
         for host in hosts:
