@@ -1,4 +1,5 @@
-/* tests/unit/test_overlay_ways.c - leases in, rows out: snapshots, verdicts, and other ways to a peer.
+/* tests/unit/test_overlay_ways.c - leases in, rows out: snapshots, verdicts, and other ways to a
+ * peer.
  */
 #include <setjmp.h>
 #include <stdarg.h>
