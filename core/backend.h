@@ -182,10 +182,18 @@ struct fl_backend_ops {
 	void (*destroy)(struct fl_backend *be);
 };
 
-/** Define the one exported symbol: FL_BACKEND_EXPORT(.name = "vxlan", .create = create, ...); */
+/** Define the one exported symbol: FL_BACKEND_EXPORT(.name = "vxlan", .create = create, ...); In
+ * C++, which has no such initializers before C++20, all members stand in order, from flags to
+ * destroy. */
+#ifdef __cplusplus
+#define FL_BACKEND_EXPORT(...)                                                                     \
+	extern "C" FL_PUBLIC const struct fl_backend_ops fl_backend_ops;                           \
+	const struct fl_backend_ops fl_backend_ops = {FL_BACKEND_ABI, __VA_ARGS__}
+#else
 #define FL_BACKEND_EXPORT(...)                                                                     \
 	FL_PUBLIC extern const struct fl_backend_ops fl_backend_ops;                               \
 	const struct fl_backend_ops fl_backend_ops = {.abi = FL_BACKEND_ABI, __VA_ARGS__}
+#endif
 
 /* ---- what flanneld offers ---- */
 
