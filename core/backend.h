@@ -159,9 +159,9 @@ struct fl_backend_ops {
 	 * @param way  what way() has said
 	 * @return 0: accepted; else what one of these has returned: fl_rows_reject() (the peer's
 	 * data is not what this backend understands; what is known of it from before stays),
-	 * fl_rows_wait() (it cannot be reached for now, so it is asked about again when routes
-	 * change), fl_rows_ignore() (it does not concern us). The peer is then left out, counted,
-	 * and the text logged once, by flanneld. -ENOMEM counts as a refusal.
+	 * fl_rows_wait() (it cannot be reached for now, so it is asked about again when way() says
+	 * something else), fl_rows_ignore() (it does not concern us). The peer is then left out,
+	 * counted, and the text logged once, by flanneld. -ENOMEM counts as a refusal.
 	 */
 	int (*rows)(struct fl_backend *be, const struct fl_lease *peer, uint32_t way,
 		    struct fl_rows *rows);

@@ -158,12 +158,15 @@ static int create_backend(struct daemon *d)
 	d->env.network = d->netconf.network;
 	d->env.runs_commands = d->ops->flags & FL_BACKEND_RUNS_COMMANDS;
 	r = d->ops->create(&d->env, d->netconf.backend, &d->backend);
-	if (r) { /* a module of others may return anything */
+	if (r == 0)
+		return check_mtu(d);
+	if (r == -EINVAL) /* it has said what it does not take */
+		fl_err("daemon", "backend %s refuses to start", d->ops->name);
+	else
 		fl_err("daemon", "backend %s cannot start: create: %s", d->ops->name,
 		       strerror(abs(r)));
-		return -abs(r);
-	}
-	return check_mtu(d);
+	d->env.n_counters = 0; /* they were the backend's */
+	return -abs(r);	       /* a module of others may return anything */
 }
 
 int daemon_backend_load(struct daemon *d)

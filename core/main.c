@@ -60,8 +60,10 @@ static enum fl_exit check_backend(const char *path, const char *dir, const struc
 	}
 	ops = fl_module_ops(m);
 	r = ops->check ? ops->check(nc->backend) : 0;
-	if (r)
-		(void)fprintf(stderr, "%s: backend %s refuses its part: check: %s\n", path,
+	if (r == -EINVAL)
+		(void)fprintf(stderr, "%s: backend %s refuses its part\n", path, ops->name);
+	else if (r)
+		(void)fprintf(stderr, "%s: backend %s cannot check its part: check: %s\n", path,
 			      ops->name, strerror(abs(r)));
 	fl_loader_unload(m);
 	return r ? FL_EXIT_FAULT : FL_EXIT_OK;

@@ -82,6 +82,8 @@ static int ensure_device(struct fl_env *env, struct fl_backend *be)
 	char name[sizeof("hello.16777215")];
 	int r;
 
+	if (spec.mtu == 0)
+		return -EMSGSIZE;
 	snprintf(name, sizeof(name), "hello.%u", be->conf.vni);
 	spec.name = name;
 	r = fl_link_ensure(env, &spec, &be->link);
@@ -109,9 +111,6 @@ static int create(struct fl_env *env, const struct fl_json *conf, struct fl_back
 	if (!be)
 		return -ENOMEM;
 	be->public_ip = fl_env_extif(env)->public_ip;
-	be->peers.name = "appeared_peers";
-	be->peers.help = "Peers that have appeared.";
-	fl_env_counters(env, &be->peers, 1);
 	r = conf_read(conf, &be->conf);
 	if (r == 0)
 		r = ensure_device(env, be);
@@ -119,6 +118,9 @@ static int create(struct fl_env *env, const struct fl_json *conf, struct fl_back
 		destroy(be);
 		return r;
 	}
+	be->peers.name = "appeared_peers";
+	be->peers.help = "Peers that have appeared.";
+	fl_env_counters(env, &be->peers, 1);
 	*ret = be;
 	return 0;
 }

@@ -13,6 +13,8 @@ from harness.build import BACKEND_DIR
 
 from test_cli import flanneld
 
+ERRORS = (-errno.EIO, -errno.ENOMEM, -77777, 1)
+
 
 def refused(world, modules, kind, *flags, **members):
     """A host that has ended with code 4 because of its backend; nothing came of it."""
@@ -224,7 +226,7 @@ def test_check_config_refuses_what_the_backend_would_refuse(key, value):
     assert (done.returncode, done.stdout) == (1, "")
     said, verdict = done.stderr.splitlines()
     assert f"Backend.{key} is {json.dumps(value, separators=(',', ':'))}, must be " in said
-    assert verdict == "-: backend vxlan refuses its part: check: Invalid argument"
+    assert verdict == "-: backend vxlan refuses its part"
 
 
 def test_check_config_warns_of_a_key_that_the_backend_does_not_know():
@@ -253,18 +255,17 @@ def test_check_config_takes_any_config_of_a_backend_without_check(modules):
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("error", [-errno.EINVAL, -errno.ENOMEM, -77777, 1])
+@pytest.mark.parametrize("error", ERRORS)
 def test_check_config_knows_no_other_success_than_0(modules, error):
     modules.fails()
     done = check_config(modules.flag, Type="fails", Fail="check", Error=error)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("-: backend fails refuses its part: check: ")
+    assert done.stderr == (
+        f"-: backend fails cannot check its part: check: {os.strerror(abs(error))}\n")
 
 
 # --- a backend that fails in one of its calls: the sanitized build sees leaks of it, too
 
-
-ERRORS = (-errno.EIO, -errno.ENOMEM, -77777, 1)
 
 
 @pytest.mark.parametrize("error", ERRORS)
@@ -287,7 +288,7 @@ def test_exit_4_if_create_refuses_the_config(world, modules):
     modules.fails()
     host = refused(world, modules, "fails", Fail=1)
     assert "Backend.Fail is 1, must be a string" in host.log()
-    assert "backend fails cannot start: create: Invalid argument" in host.log()
+    assert "backend fails refuses to start" in host.log()
 
 
 def test_exit_4_if_the_mtu_is_too_little(world, modules):
@@ -338,7 +339,7 @@ def test_a_peer_that_rows_refuses_is_said_once_and_harms_nobody(world, modules, 
     world.config(Backend={"Type": "fails", **members})
     for third in (200, 201):
         world.put_lease(f"10.5.{third}.0/24", "192.168.200.1", "0a:00:00:00:00:01", "fails")
-    host = world.host().start(modules.flag)
+    host = world.host().start(modules.flag, "-v=1")
     for third in (200, 201):
         host.wait_log(f"10.5.{third}.0/24 of 192.168.200.1: {said}")
     assert host.log().count(said) == 2
@@ -360,7 +361,7 @@ def test_a_lease_of_another_backend_is_ignored_and_counted(world, modules):
     world.config(Backend={"Type": "odd"})
     world.peer(200)
     world.put_lease("10.5.201.0/24", "192.168.200.1", "0a:00:00:00:00:01", "odd")
-    host = world.host().start(modules.flag)
+    host = world.host().start(modules.flag, "-v=1")
     host.wait_log("10.5.200.0/24 of 192.168.200.200: ignored: its backend is vxlan, ours is odd")
     host.wait_log("2 leases of other hosts: 1 reached, 1 ignored or of another backend")
     assert kernel.device(host.netns, host.device) is None

@@ -56,7 +56,7 @@ def test_a_module_in_cxx17_is_taken_and_listed(modules, compiler):
 def test_a_module_in_cxx17_runs(world, modules):
     modules.cxx()
     world.config(Backend={"Type": "cxx"})
-    host = world.host().start(modules.flag)
+    host = world.host().start(modules.flag, "-v=1")
     assert "on eth0" in host.log()
     world.put_lease("10.5.200.0/24", "192.168.200.1", "0a:00:00:00:00:01", kind="cxx")
     host.wait_log("10.5.200.0/24 of 192.168.200.1: ignored: nothing is forwarded")
