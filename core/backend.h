@@ -182,9 +182,10 @@ struct fl_backend_ops {
 	void (*destroy)(struct fl_backend *be);
 };
 
-/** Define the one exported symbol: FL_BACKEND_EXPORT(.name = "vxlan", .create = create, ...); In
- * C++, which has no such initializers before C++20, all members stand in order, from flags to
- * destroy. */
+/**
+ * Define the one exported symbol: FL_BACKEND_EXPORT(.name = "vxlan", .create = create, ...);
+ * In C++17, which has no such initializers, all members stand in order, from flags to destroy.
+ */
 #ifdef __cplusplus
 #define FL_BACKEND_EXPORT(...)                                                                     \
 	extern "C" FL_PUBLIC const struct fl_backend_ops fl_backend_ops;                           \
@@ -212,7 +213,7 @@ FL_PUBLIC int fl_env_host_hash(struct fl_env *env, const char *salt, uint8_t ret
 
 /**
  * What lease_data() or up() had begun (-EINPROGRESS) has ended. Call it once for each, from the
- * loop: not within lease_data() or up().
+ * loop: not within lease_data() or up(), where it is ignored.
  * @param error  0: lease_data() is asked again, or up() is done; -errno: it has failed, which ends
  * flanneld
  */

@@ -49,7 +49,8 @@ void daemon_acquire(struct daemon *d)
 
 	d->stage = STAGE_PREPARE;
 	r = d->ops->lease_data ? d->ops->lease_data(d->backend, data) : 0;
-	if (r == -EINPROGRESS)
+	d->busy = r == -EINPROGRESS;
+	if (d->busy)
 		return;
 	if (r == 0)
 		r = check_data(d, data);
@@ -81,9 +82,10 @@ void daemon_backend_up(struct daemon *d, const struct fl_lease *own)
 
 	d->stage = STAGE_UP;
 	r = d->ops->up(d->backend, own);
+	d->busy = r == -EINPROGRESS;
 	if (r == 0)
 		daemon_go_on(d);
-	else if (r != -EINPROGRESS)
+	else if (!d->busy)
 		say_not_up(d, r);
 }
 
@@ -93,6 +95,12 @@ static void on_continued(struct fl_env_listener *l, int error)
 {
 	struct daemon *d = fl_container_of(l, struct daemon, env_listener);
 
+	if (!d->busy) { /* within lease_data() or up(), or once too often */
+		fl_warn("daemon", "backend %s: fl_env_continue() while nothing is under way",
+			d->ops->name);
+		return;
+	}
+	d->busy = false;
 	if (d->stage == STAGE_PREPARE && error) {
 		say_no_data(d, error);
 	} else if (d->stage == STAGE_PREPARE) {

@@ -316,6 +316,15 @@ def test_what_takes_a_while_is_waited_for(world, modules, call):
     assert host.lease()["value"]["BackendData"] == {}
 
 
+@pytest.mark.parametrize("error", [0, -errno.EIO])
+def test_an_end_of_what_is_not_under_way_is_ignored(world, modules, error):
+    modules.fails()
+    world.config(Backend={"Type": "fails", "Fail": "early", "Error": error})
+    host = world.host().start(modules.flag)
+    assert host.log().count("fl_env_continue() while nothing is under way") == 2
+    assert host.log().count("ready: ") == 1
+
+
 @pytest.mark.parametrize("call", ["lease_data", "up"])
 def test_a_signal_ends_it_while_the_backend_is_busy(world, modules, call):
     modules.fails()

@@ -1,7 +1,8 @@
 /* tests/system/modules/fails.c - a backend that fails in the call that its config names.
  *
  * Backend.Fail says how: "create", "lease_data", "lease_data later", "up", "up later", "mtu",
- * "check", "rows", or "data": what lease_data() gives is not JSON. Backend.Error is the number that
+ * "check", "rows", "early": it is never under way, but says that it has ended, or "data": what
+ * lease_data() gives is not JSON. Backend.Error is the number that
  * the call returns; Backend.Rows what rows() says: "reject", "wait", "ignore", or else Error. */
 #include <errno.h>
 #include <flanneld/backend.h>
@@ -90,6 +91,8 @@ static int create(struct fl_env *env, const struct fl_json *conf, struct fl_back
 /* Nothing yet, the first time, if the config wants it so. */
 static int later(struct fl_backend *be, const char *call)
 {
+	if (strcmp(be->conf.fail, "early") == 0)
+		fl_env_continue(be->env, be->conf.error);
 	if (be->later || strcmp(be->conf.fail, call) != 0)
 		return 0;
 	be->later = true;
