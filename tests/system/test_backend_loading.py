@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import pathlib
 import re
 import shutil
 
@@ -13,6 +14,7 @@ from harness.build import BACKEND_DIR
 
 from test_cli import flanneld
 
+TOP = pathlib.Path(__file__).resolve().parents[2]
 ERRORS = (-errno.EIO, -errno.ENOMEM, -77777, 1)
 
 
@@ -241,6 +243,16 @@ def test_check_config_says_that_a_backend_is_not_installed(modules):
     assert done.stderr.count("\n") == 1
 
 
+def test_check_config_takes_the_examples_of_the_manual():
+    page = (TOP / "man/flannel-config.5").read_text(encoding="utf-8")
+    examples = re.findall(r"^\.Bd -literal -offset indent\n(\{\n.*?^\})\n\.Ed$", page, re.M | re.S)
+    assert len(examples) >= 5
+    for example in examples:
+        done = flanneld("--check-config", "-", f"--backend-dir={BACKEND_DIR}", given=example)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["BackendType"] == json.loads(example)["Backend"]["Type"]
+
+
 @bad_files
 def test_check_config_does_not_hide_a_backend_that_cannot_be_loaded(modules, make, reason):
     make(modules)
@@ -273,8 +285,8 @@ def test_check_config_knows_no_other_success_than_0(modules, error):
     ("create", "backend fails cannot start: create: "),
     ("lease_data", "backend fails has no data for the lease: lease_data: "),
     ("lease_data later", "backend fails has no data for the lease: lease_data: "),
-    ("up", "backend fails cannot bring up its device: up: "),
-    ("up later", "backend fails cannot bring up its device: up: "),
+    ("up", "backend fails does not come up: up: "),
+    ("up later", "backend fails does not come up: up: "),
 ])
 def test_exit_4_names_the_backend_and_the_call(world, modules, call, said, error):
     modules.fails()
