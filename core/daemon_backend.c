@@ -44,7 +44,7 @@ static void say_not_up(struct daemon *d, int error)
 {
 	char subnet[FL_PREFIX_STRLEN];
 
-	fl_err("daemon", "%s: backend %s cannot bring up its device: %s",
+	fl_err("daemon", "%s: backend %s does not come up: %s",
 	       fl_prefix_format(&d->subnet, subnet), d->ops->name, strerror(-error));
 	daemon_quit(d, FL_EXIT_BACKEND);
 }

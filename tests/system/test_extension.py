@@ -426,6 +426,7 @@ def test_a_command_that_hangs_is_killed_and_stops_nobody_else(commands):
     for third in range(201, 207):
         commands.drop(third)
     wait_gone(word)
+    wait_until(lambda: not children_of(host.daemon.pid), "none of the killed is left a zombie")
     assert host.daemon.running()
 
 

@@ -147,3 +147,8 @@ void timer_fires(void)
 	fake.timer->on = false;
 	fake.timer->cb(fake.timer->owner);
 }
+
+const char *command_line(unsigned int i)
+{
+	return fake.started[i] ? fake.started[i]->argv : NULL;
+}

@@ -5,7 +5,7 @@
 
 #include "core/backend.h"
 
-#define COMMANDS_MAX 64u
+#define COMMANDS_MAX 8192u
 
 struct fl_timer {
 	fl_loop_cb cb;
@@ -33,6 +33,8 @@ void command_ends_well(unsigned int i);
 void command_ends_badly(unsigned int i);
 /** The i-th command runs, and was started so: its argv joined by blanks. */
 void assert_started(unsigned int i, const char *argv, const char *input);
+/** Which command it is, "add 10.5.1.0/24 ..."; NULL once it has ended. */
+const char *command_line(unsigned int i);
 void timer_fires(void);
 
 #endif

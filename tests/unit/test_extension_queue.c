@@ -420,6 +420,103 @@ static void output_is_logged_by_line_and_bounded(void **state)
 	assert_logged("INFO  extension: 10.5.1.0/24: SubnetAddCommand: 12 more lines\n");
 }
 
+/* ---- any order ---- */
+
+#define SUBNETS 12u
+
+/* What the commands make of the world: the host that each subnet leads to, 0: none. */
+struct world {
+	unsigned int stands[SUBNETS];
+	unsigned int wanted[SUBNETS];
+	unsigned int seed;
+};
+
+static unsigned int below(struct world *w, unsigned int n)
+{
+	return (unsigned int)rand_r(&w->seed) % n;
+}
+
+static void read_command(unsigned int i, bool *is_add, unsigned int *third, unsigned int *host)
+{
+	const char *line = command_line(i);
+
+	*is_add = line[0] == 'a';
+	assert_int_equal(sscanf(line + 4, "10.5.%u.0/24 192.0.2.%u", third, host), 2);
+}
+
+/* An add may follow one that has failed, a remove undoes what stands. */
+static void ends_somehow(struct world *w, unsigned int i)
+{
+	unsigned int third, host;
+	bool is_add;
+
+	read_command(i, &is_add, &third, &host);
+	if (is_add)
+		assert_true(!w->stands[third] || w->stands[third] == host);
+	else
+		assert_int_equal(w->stands[third], host);
+	w->stands[third] = is_add ? host : 0;
+	if (below(w, 4) == 0)
+		command_ends_badly(i);
+	else
+		command_ends_well(i);
+}
+
+static void assert_one_each(void)
+{
+	bool busy[SUBNETS] = {false};
+	unsigned int third, host, running = 0;
+	bool is_add;
+
+	for (unsigned int i = 0; i < fake.n_started; i++) {
+		if (!command_line(i))
+			continue;
+		read_command(i, &is_add, &third, &host);
+		assert_false(busy[third]);
+		busy[third] = true;
+		running++;
+	}
+	assert_true(running <= EXT_RUNNING_MAX);
+}
+
+static void something_happens(struct world *w)
+{
+	unsigned int third = below(w, SUBNETS), what = below(w, 8);
+	unsigned int i = fake.n_started ? below(w, fake.n_started) : 0;
+
+	if (what < 3 && w->wanted[third]) {
+		w->wanted[third] = 0;
+		del(third);
+	} else if (what < 3) {
+		w->wanted[third] = 1 + below(w, 3);
+		add(third, w->wanted[third], "x");
+	} else if (what == 3 && fake.timer && fake.timer->on) {
+		timer_fires();
+	} else {
+		while (i < fake.n_started && !command_line(i))
+			i++;
+		if (i < fake.n_started)
+			ends_somehow(w, i);
+	}
+}
+
+static void in_any_order_what_is_wanted_stands_in_the_end(void **state)
+{
+	struct world w = {.seed = 4711};
+
+	(void)state;
+	for (unsigned int n = 0; n < 3000; n++) {
+		something_happens(&w);
+		assert_one_each();
+	}
+	for (unsigned int i = 0; i < fake.n_started; i++)
+		if (command_line(i))
+			ends_somehow(&w, i);
+	assert_int_equal(fake.n_running, 0);
+	assert_memory_equal(w.stands, w.wanted, sizeof(w.wanted));
+	assert_true(fake.n_started > 500);
+}
+
 /* ---- the end ---- */
 
 static void the_end_kills_what_runs_and_forgets_the_rest(void **state)
@@ -461,6 +558,7 @@ int main(void)
 		TEST(a_command_that_cannot_be_started_is_a_failure),
 		TEST(each_way_to_end_badly_has_its_words),
 		TEST(output_is_logged_by_line_and_bounded),
+		TEST(in_any_order_what_is_wanted_stands_in_the_end),
 		TEST(the_end_kills_what_runs_and_forgets_the_rest),
 	};
 
