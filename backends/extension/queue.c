@@ -330,7 +330,7 @@ void ext_queue_add(struct ext_queue *q, const struct fl_lease *peer, const char 
 		t = s->applied;
 	}
 	want(s, t);
-	if (is_due(s) || s->failed)
+	if (is_due(s))
 		line_up(s);
 	pump(q);
 }

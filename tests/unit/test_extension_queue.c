@@ -223,6 +223,21 @@ static void a_few_run_at_once_and_the_rest_in_order(void **state)
 	assert_int_equal(fake.n_started, 40);
 }
 
+static void the_add_of_a_change_does_not_wait_for_others(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i < 20; i++)
+		add(i, i, "x");
+	del(0);
+	add(0, 99, "new");
+	command_ends_well(0);
+	assert_started(EXT_RUNNING_MAX, "del 10.5.0.0/24 192.0.2.0", "x\n");
+	command_ends_well(EXT_RUNNING_MAX);
+	assert_started(EXT_RUNNING_MAX + 1, "add 10.5.0.0/24 192.0.2.99", "new\n");
+	command_ends_well(EXT_RUNNING_MAX + 1);
+	assert_started(EXT_RUNNING_MAX + 2, "add 10.5.8.0/24 192.0.2.8", "x\n");
+}
+
 static void one_that_hangs_does_not_stop_the_others(void **state)
 {
 	(void)state;
@@ -545,6 +560,7 @@ int main(void)
 		TEST(what_comes_back_during_its_remove_is_added),
 		TEST(a_peer_that_goes_during_its_add_is_removed),
 		TEST(a_few_run_at_once_and_the_rest_in_order),
+		TEST(the_add_of_a_change_does_not_wait_for_others),
 		TEST(one_that_hangs_does_not_stop_the_others),
 		TEST(subnets_of_one_address_differ_by_length),
 		TEST(without_a_command_nothing_runs),
