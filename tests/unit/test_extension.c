@@ -167,6 +167,89 @@ static void takes_an_array_as_argv(void **state)
 	assert_argv("[\"sh\",\"-c\",\"echo $NETWORK; ls *\"]", "sh|-c|echo 10.5.0.0/16; ls *");
 }
 
+/* "x" and a few random pieces. */
+static void random_text(unsigned int *seed, char text[256])
+{
+	static const char *const pieces[] = {
+		" ",	     "\t",	   "a", "b=c", "'",  "\"",  "\\",   "#", "~",  "$SUBNET",
+		"${SUBNET}", "$PUBLIC_IP", "/", "%s",  "-n", "\\$", "\\\"", ";", "$x", "*",
+	};
+	unsigned int n = 1 + (unsigned int)rand_r(seed) % 9;
+
+	strcpy(text, "x ");
+	while (n-- > 0)
+		strcat(text, pieces[(unsigned int)rand_r(seed) % FL_ARRAY_SIZE(pieces)]);
+}
+
+/* What sh(1) makes of what we take as plain: "[a][b c]", a line each. */
+static char *ask_shell(const char *script)
+{
+	char name[] = "/tmp/test_extension.XXXXXX", command[80], *answer = calloc(1, 1 << 18);
+	int fd = mkstemp(name);
+	FILE *sh;
+
+	assert_true(fd >= 0 && answer);
+	assert_int_equal(write(fd, script, strlen(script)), strlen(script));
+	close(fd);
+	(void)snprintf(command, sizeof(command), "SUBNET=10.5.7.0/24 PUBLIC_IP=192.0.2.9 sh %s",
+		       name);
+	sh = popen(command, "r");
+	assert_non_null(sh);
+	(void)!fread(answer, 1, (1 << 18) - 1, sh);
+	assert_int_equal(pclose(sh), 0);
+	(void)unlink(name);
+	return answer;
+}
+
+static void append_argv(const struct ext_command *c, char *to)
+{
+	struct ext_vars vars;
+	char **argv;
+
+	some_vars(&vars);
+	argv = ext_command_argv(c, &vars);
+	assert_non_null(argv);
+	for (char **word = argv + 1; *word; word++)
+		sprintf(to + strlen(to), "[%s]", *word);
+	if (!argv[1])
+		strcat(to, "[]"); /* as printf without arguments */
+	strcat(to, "\n");
+	ext_argv_free(argv);
+}
+
+static void splits_as_a_shell_does(void **state)
+{
+	char *script = calloc(1, 1 << 18), *expected = calloc(1, 1 << 18), *answer;
+	unsigned int seed = 4711, n = 0;
+
+	(void)state;
+	assert_true(script && expected);
+	for (unsigned int i = 0; i < 3000; i++) {
+		char text[256], *json;
+		struct ext_command *c = NULL;
+		const char *rule = NULL;
+		struct fl_json *doc;
+
+		random_text(&seed, text);
+		json = fl_json_quote(text);
+		doc = parse_json(json);
+		if (ext_command_parse(doc, &c, &rule) == 0 && !ext_command_is_shell(c)) {
+			append_argv(c, expected);
+			sprintf(script + strlen(script), "printf '[%%s]' %s; echo\n", text + 2);
+			n++;
+		}
+		ext_command_destroy(c);
+		fl_json_destroy(doc);
+		free(json);
+	}
+	answer = ask_shell(script);
+	assert_string_equal(expected, answer);
+	assert_true(n > 500);
+	free(answer);
+	free(expected);
+	free(script);
+}
+
 static void an_empty_string_is_no_command(void **state)
 {
 	(void)state;
@@ -423,6 +506,7 @@ int main(void)
 		cmocka_unit_test(hands_what_only_a_shell_understands_to_one),
 		cmocka_unit_test(leaves_the_variables_of_a_shell_command_alone),
 		cmocka_unit_test(takes_an_array_as_argv),
+		cmocka_unit_test(splits_as_a_shell_does),
 		cmocka_unit_test(an_empty_string_is_no_command),
 		cmocka_unit_test(refuses_what_is_no_command),
 		cmocka_unit_test(no_config_means_no_commands),
