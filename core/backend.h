@@ -368,13 +368,14 @@ struct fl_running; /* a command that runs; fields in env_loop.c */
 /** Called once, from the loop, never within fl_command_start(). */
 typedef void (*fl_command_done)(void *owner, const struct fl_command_result *res);
 /**
- * @param ret  valid until done() is called or fl_command_kill() returns
+ * @param ret  valid until done() or fl_command_kill() returns
  * @return 0; -EPERM: the backend has no FL_BACKEND_RUNS_COMMANDS; -ENOENT: no such program; other
  * -errno
  */
 FL_PUBLIC int fl_command_start(struct fl_env *env, const struct fl_command *cmd,
 			       fl_command_done done, void *owner, struct fl_running **ret);
-/** End it, with its process group and without a done(). NULL is a no-op. */
+/** End it, with its process group and without a done(). NULL, or one whose done() runs, is a
+ * no-op. */
 FL_PUBLIC void fl_command_kill(struct fl_running *run);
 
 /* ---- counters ---- */
