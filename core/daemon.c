@@ -357,10 +357,10 @@ static enum fl_exit start(struct daemon *d)
 
 static void finish(struct daemon *d)
 {
-	fl_store_destroy(d->store);
+	daemon_backend_done(d); /* first: the leases that it was given are the others' */
 	fl_overlay_destroy(d->overlay);
+	fl_store_destroy(d->store);
 	fl_firewall_destroy(d->firewall);
-	daemon_backend_done(d);
 	if (d->has_netconf)
 		fl_netconf_done(&d->netconf);
 	fl_rtnl_close(d->rtnl);

@@ -12,6 +12,32 @@
 
 /* --- the lease */
 
+static void say_no_data(struct daemon *d, int error)
+{
+	fl_err("daemon", "backend %s has no data for the lease: lease_data: %s", d->ops->name,
+	       strerror(abs(error)));
+	daemon_quit(d, FL_EXIT_BACKEND);
+}
+
+/* A lease that is no JSON would be of no use to anybody. */
+static int check_data(const struct daemon *d, const char data[FL_BACKEND_DATA_MAX])
+{
+	size_t len = strnlen(data, FL_BACKEND_DATA_MAX);
+	struct fl_json *doc = NULL;
+	char *why = NULL;
+	int r;
+
+	if (len == 0)
+		return 0;
+	r = len < FL_BACKEND_DATA_MAX ? fl_json_parse(data, len, &doc, &why) : -ENOSPC;
+	if (r == -EINVAL)
+		fl_err("daemon", "backend %s: lease_data: not JSON: %s", d->ops->name,
+		       why ? why : "unreadable");
+	free(why);
+	fl_json_destroy(doc);
+	return r;
+}
+
 void daemon_acquire(struct daemon *d)
 {
 	char data[FL_BACKEND_DATA_MAX] = "";
@@ -24,12 +50,13 @@ void daemon_acquire(struct daemon *d)
 
 	d->stage = STAGE_PREPARE;
 	r = d->ops->lease_data ? d->ops->lease_data(d->backend, data) : 0;
-	if (r == -EINPROGRESS)
+	d->busy = r == -EINPROGRESS;
+	if (d->busy)
 		return;
-	if (r < 0) {
-		fl_err("daemon", "backend %s has no data for the lease: %s", d->ops->name,
-		       strerror(-r));
-		daemon_quit(d, FL_EXIT_BACKEND);
+	if (r == 0)
+		r = check_data(d, data);
+	if (r) {
+		say_no_data(d, r);
 		return;
 	}
 	mine.backend_data = data[0] ? data : NULL;
@@ -46,8 +73,8 @@ static void say_not_up(struct daemon *d, int error)
 {
 	char subnet[FL_PREFIX_STRLEN];
 
-	fl_err("daemon", "%s: backend %s cannot bring up its device: %s",
-	       fl_prefix_format(&d->subnet, subnet), d->ops->name, strerror(-error));
+	fl_err("daemon", "%s: backend %s does not come up: up: %s",
+	       fl_prefix_format(&d->subnet, subnet), d->ops->name, strerror(abs(error)));
 	daemon_quit(d, FL_EXIT_BACKEND);
 }
 
@@ -57,9 +84,10 @@ void daemon_backend_up(struct daemon *d, const struct fl_lease *own)
 
 	d->stage = STAGE_UP;
 	r = d->ops->up(d->backend, own);
+	d->busy = r == -EINPROGRESS;
 	if (r == 0)
 		daemon_go_on(d);
-	else if (r != -EINPROGRESS)
+	else if (!d->busy)
 		say_not_up(d, r);
 }
 
@@ -69,10 +97,14 @@ static void on_continued(struct fl_env_listener *l, int error)
 {
 	struct daemon *d = fl_container_of(l, struct daemon, env_listener);
 
+	if (!d->busy) { /* within lease_data() or up(), or once too often */
+		fl_warn("daemon", "backend %s: fl_env_continue() while nothing is under way",
+			d->ops->name);
+		return;
+	}
+	d->busy = false;
 	if (d->stage == STAGE_PREPARE && error) {
-		fl_err("daemon", "backend %s has no data for the lease: %s", d->ops->name,
-		       strerror(-error));
-		daemon_quit(d, FL_EXIT_BACKEND);
+		say_no_data(d, error);
 	} else if (d->stage == STAGE_PREPARE) {
 		daemon_acquire(d);
 	} else if (d->stage == STAGE_UP && error) {
@@ -117,7 +149,7 @@ static int check_mtu(struct daemon *d)
 
 	if (d->ops->mtu(d->backend, e->mtu) > 0)
 		return 0;
-	fl_err("daemon", "%s: its MTU is %u, too little for backend %s", e->name, e->mtu,
+	fl_err("daemon", "%s: its MTU is %u, too little for backend %s: mtu: 0", e->name, e->mtu,
 	       d->ops->name);
 	return -EINVAL;
 }
@@ -136,11 +168,15 @@ static int create_backend(struct daemon *d)
 	d->env.network = d->netconf.network;
 	d->env.runs_commands = d->ops->flags & FL_BACKEND_RUNS_COMMANDS;
 	r = d->ops->create(&d->env, d->netconf.backend, &d->backend);
+	if (r == 0)
+		return check_mtu(d);
 	if (r == -EINVAL) /* it has said what it does not take */
 		fl_err("daemon", "backend %s refuses to start", d->ops->name);
-	else if (r < 0)
-		fl_err("daemon", "backend %s cannot start: %s", d->ops->name, strerror(-r));
-	return r < 0 ? r : check_mtu(d);
+	else
+		fl_err("daemon", "backend %s cannot start: create: %s", d->ops->name,
+		       strerror(abs(r)));
+	d->env.n_counters = 0; /* they were the backend's */
+	return -abs(r);	       /* a module of others may return anything */
 }
 
 int daemon_backend_load(struct daemon *d)

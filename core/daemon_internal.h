@@ -52,6 +52,7 @@ struct daemon {
 	struct fl_env env;
 	struct fl_env_listener env_listener;
 	struct fl_backend *backend;
+	bool busy; /* the backend is: lease_data() or up() is under way */
 	struct fl_overlay *overlay;
 	struct fl_prefix subnet; /* ours */
 };

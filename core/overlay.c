@@ -127,7 +127,8 @@ static enum verdict judge(struct fl_overlay *o, const struct fl_lease *peer, uin
 	if (r == 0)
 		return REACHED;
 	if (!o->rows.why[0])
-		(void)fl_rows_reject(&o->rows, "%s", strerror(-r));
+		(void)fl_rows_reject(&o->rows, "backend %s: rows: %s", o->conf.ops->name,
+				     strerror(abs(r)));
 	if (r == FL_ROWS_IGNORED)
 		return IGNORED;
 	return r == FL_ROWS_WAITING ? WAITING : REFUSED;
