@@ -7,7 +7,6 @@ import pytest
 
 from harness import kernel
 from harness.etcd import Etcd
-from harness.netns import run
 from harness.tls import Tls
 from harness.wait import holds, wait_until
 from harness.world import World
@@ -240,55 +239,6 @@ def test_a_client_without_certificate_gets_nowhere(tls_world, tls):
                "flanneld says what it waits for")
     assert "READY=1" not in host.notify.poll()
     assert tls_world.leases() == []
-
-
-# --- basic auth, and no secret anywhere
-
-PASSWORD = "s3cret: of & all=things"
-
-
-@pytest.fixture
-def locked_world(own_world):
-    own_world.config()
-    own_world.etcd.require_user("root", PASSWORD)
-    return own_world
-
-
-def assert_secret(host):
-    assert PASSWORD not in host.log()
-    assert PASSWORD.encode() not in host.daemon.proc_file("cmdline")
-    done = run("ps", "-ww", "-o", "args=", "-p", str(host.daemon.pid))
-    assert PASSWORD not in done.stdout
-
-
-def test_a_password_file_opens_a_locked_etcd(locked_world, tmp_path):
-    (tmp_path / "password").write_text(PASSWORD + "\n", encoding="utf-8")
-    host = locked_world.host().start(
-        "-v=9", "--etcd-username=root", f"--etcd-password-file={tmp_path / 'password'}")
-    host.wait_peers(locked_world.peer(200))
-    assert_secret(host)
-    assert PASSWORD.encode() not in host.daemon.proc_file("environ")
-
-
-def test_a_password_on_the_command_line_is_wiped(locked_world):
-    for flags in (f"--etcd-password={PASSWORD}",), ("-etcd-password", PASSWORD):
-        host = locked_world.host().start("-v=9", "--etcd-username=root", *flags)
-        assert_secret(host)
-
-
-def test_a_password_comes_from_the_environment_too(locked_world):
-    host = locked_world.host().start(
-        "-v=9", "--etcd-username=root", env={"FLANNELD_ETCD_PASSWORD": PASSWORD})
-    assert_secret(host)
-
-
-def test_a_wrong_password_is_said_and_kept_secret(locked_world):
-    host = locked_world.host().start(
-        "-v=9", "--etcd-username=root", f"--etcd-password=x{PASSWORD}", ready=False)
-    host.wait_log("401")
-    assert host.daemon.running()
-    assert_secret(host)
-    assert locked_world.leases() == []
 
 
 def test_values_of_flannel_0_11_and_of_newer_ones_are_read(world):
