@@ -115,10 +115,12 @@ static void on_entry(struct fl_etcd *etcd, const struct fl_etcd_entry *e)
 		return;
 	if (!a->taken && fl_allocator_create(a->nc, &a->taken) < 0)
 		a->failed = true;
-	if (a->failed || fl_allocator_take(a->taken, &subnet) < 0) {
+	/* Nobody is reached by a lease as large as Network: one entry must not use up the pool. */
+	if (!a->failed && subnet.len > a->nc->network.len &&
+	    fl_allocator_take(a->taken, &subnet) < 0)
 		a->failed = true;
+	if (a->failed)
 		return;
-	}
 	a->count++;
 	previous = fl_prefix_equal(&subnet, &a->previous);
 	a->previous_taken = a->previous_taken || previous;
