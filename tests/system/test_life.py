@@ -6,6 +6,7 @@ import tempfile
 
 import pytest
 
+from harness import kernel
 from harness.build import BACKEND_DIR
 
 
@@ -127,6 +128,17 @@ def test_exit_4_for_a_module_that_others_may_write(world):
         assert code == 4
         os.chmod(folder, 0o755)
         world.host().start(f"--backend-dir={folder}")
+
+
+def test_exit_4_if_the_device_is_of_another_kind(world):
+    world.config()
+    host = world.host()
+    host.netns.batch(f"link add {host.device} type bridge")
+    host.start(ready=False)
+    assert host.wait_exit() == 4
+    assert host.device in host.log()
+    assert kernel.device(host.netns, host.device)["linkinfo"]["info_kind"] == "bridge"
+    assert world.leases() == []
 
 
 def test_exit_7_if_subnet_env_cannot_be_written(world):

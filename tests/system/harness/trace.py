@@ -4,7 +4,9 @@ import re
 
 from .wait import wait_until
 
-_CALL = re.compile(r"^(\d+) +(?:<\.\.\. )?(\w+)(?:\(| resumed)")
+_CALL = re.compile(r"^\d+ +(\w+)\(")
+_RESUMED = re.compile(r"^(\d+) +<\.\.\. \w+ resumed>(.*)")
+_UNFINISHED = " <unfinished ...>"
 _WAITS = ("epoll_wait", "epoll_pwait", "epoll_pwait2", "poll", "ppoll", "select", "pselect6",
           "nanosleep", "clock_nanosleep", "pause", "wait4", "waitid", "flock")
 _SENDS = ("sendto", "sendmsg", "sendmmsg", "write", "writev", "connect")
@@ -33,10 +35,25 @@ class Trace:
         return self.lines()
 
 
+def _whole(lines):
+    """Each call in one line, also where other processes came in between."""
+    whole, begun = [], {}
+    for line in lines:
+        resumed = _RESUMED.match(line)
+        if line.endswith(_UNFINISHED):
+            begun[line.split()[0]] = len(whole)
+            whole.append(line.removesuffix(_UNFINISHED))
+        elif resumed and resumed.group(1) in begun:
+            whole[begun.pop(resumed.group(1))] += resumed.group(2)
+        elif not resumed:
+            whole.append(line)
+    return whole
+
+
 def calls(lines, *names):
-    """The lines that begin such a call."""
-    return [line for line in lines
-            if (found := _CALL.match(line)) and found.group(2) in names]
+    """The calls of these names that begin in the lines, each as one line."""
+    return [line for line in _whole(lines)
+            if (found := _CALL.match(line)) and found.group(1) in names]
 
 
 def starts_of_processes(lines):
