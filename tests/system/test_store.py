@@ -192,6 +192,7 @@ def test_a_server_of_another_ca_is_refused(tls_world, tls, tmp_path):
     tls_world.config()
     os.mkdir(tmp_path / "other")
     stranger = Tls(str(tmp_path / "other"))
+    stranger.issue(tls_world.etcd.address)
     host = tls_world.host().start(
         *client_flags(tls), f"--etcd-cafile={stranger.ca}", ready=False)
     host.wait_log("certificate")
