@@ -241,9 +241,10 @@ int fl_etcd_keys_take(struct fl_etcd_keys *keys, const char *key, const struct f
  * if another one was passed over for it */
 bool fl_etcd_keys_drop(struct fl_etcd_keys *keys, const char *key, const struct fl_prefix *subnet,
 		       bool *rivalled);
-/** A snapshot begins; when it is complete, drop the keys that it did not have. @return true if
- * another was passed over for one of them */
+/** A snapshot begins. */
 void fl_etcd_keys_begin(struct fl_etcd_keys *keys);
+/** It is complete: drop the keys that it did not have. @return true if another was passed over for
+ * one of them */
 bool fl_etcd_keys_end(struct fl_etcd_keys *keys);
 void fl_etcd_keys_done(struct fl_etcd_keys *keys);
 
