@@ -1,5 +1,6 @@
 """A machine on which README's walk is walked: a network of its own, and files of its own."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -51,23 +52,17 @@ class Machine:
         self.netns = Netns("machine")
         underlay.plug(self.netns, address=address)
         self._holder = self.netns.popen(
-            "unshare", "--mount", "--pid", "--fork", "--propagation", "private",
+            "unshare", "--mount", "--propagation", "private",
             "sh", "-c", _PRIVATE.format(folder=self.folder),
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         if self._holder.stdout.readline() != "ready\n":
             raise AssertionError(f"no machine: {self._holder.communicate()[1]}")
-        self._init = self._first_child()
         self._write("bin/systemctl", _SYSTEMCTL.format(folder=self.folder))
         os.symlink(FLANNELD, self.path("bin/flanneld"))
 
-    def _first_child(self):
-        pid = self._holder.pid
-        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
-            return int(file.read().split()[0])
-
     def path(self, name):
         """A file in the folder of the machine, seen from outside of it."""
-        return f"/proc/{self._init}/root{self.folder}/{name}"
+        return f"/proc/{self._holder.pid}/root{self.folder}/{name}"
 
     def _write(self, name, text):
         with open(self.path(name), "w", encoding="utf-8") as file:
@@ -79,13 +74,12 @@ class Machine:
         return {**env, "PATH": f"{self.folder}/bin:{env['PATH']}"}
 
     def argv(self, *argv):
-        return ["nsenter", "--target", str(self._init), "--mount", "--net",
+        return ["nsenter", "--target", str(self._holder.pid), "--mount", "--net",
                 "--", "env", f"--chdir={self.files}", *argv]
 
     def sh(self, script):
         """What the script prints; it must not fail anywhere."""
-        pid = ("nsenter", "--target", str(self._init), "--pid", "--")  # so it ends with the machine
-        return run(*pid, *self.argv("sh", "-e", "-c", script), env=self._env()).stdout
+        return run(*self.argv("sh", "-e", "-c", script), env=self._env()).stdout
 
     def daemon(self, script, log):
         """Run a script of one command in the background; its process is the command's."""
@@ -101,8 +95,14 @@ class Machine:
                 target.write(source.read())
 
     def close(self):
-        os.kill(self._init, signal.SIGKILL)  # the first process of the namespace: all end with it
+        """Whatever is in its network is of its making, also what runs on behind a script."""
+        wait_until(self._kill_all, "all processes of the machine have ended")
         self._holder.communicate()
-        wait_until(lambda: run("ip", "netns", "pids", self.netns.name).stdout == "",
-                   "all processes of the machine have ended")
         self.netns.delete()
+
+    def _kill_all(self):
+        pids = run("ip", "netns", "pids", self.netns.name).stdout.split()
+        for pid in map(int, pids):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return not [pid for pid in pids if int(pid) != self._holder.pid]
