@@ -159,9 +159,9 @@ struct fl_backend_ops {
 	 * @param way  what way() has said
 	 * @return 0: accepted; else what one of these has returned: fl_rows_reject() (the peer's
 	 * data is not what this backend understands; what is known of it from before stays),
-	 * fl_rows_wait() (it cannot be reached for now, so it is asked about again when routes
-	 * change), fl_rows_ignore() (it does not concern us). The peer is then left out, counted,
-	 * and the text logged once, by flanneld. -ENOMEM counts as a refusal.
+	 * fl_rows_wait() (it cannot be reached for now, so it is asked about again when way() says
+	 * something else), fl_rows_ignore() (it does not concern us). The peer is then left out,
+	 * counted, and the text logged once, by flanneld. -ENOMEM counts as a refusal.
 	 */
 	int (*rows)(struct fl_backend *be, const struct fl_lease *peer, uint32_t way,
 		    struct fl_rows *rows);
@@ -182,10 +182,19 @@ struct fl_backend_ops {
 	void (*destroy)(struct fl_backend *be);
 };
 
-/** Define the one exported symbol: FL_BACKEND_EXPORT(.name = "vxlan", .create = create, ...); */
+/**
+ * Define the one exported symbol: FL_BACKEND_EXPORT(.name = "vxlan", .create = create, ...);
+ * In C++17, which has no such initializers, all members stand in order, from flags to destroy.
+ */
+#ifdef __cplusplus
+#define FL_BACKEND_EXPORT(...)                                                                     \
+	extern "C" FL_PUBLIC const struct fl_backend_ops fl_backend_ops;                           \
+	const struct fl_backend_ops fl_backend_ops = {FL_BACKEND_ABI, __VA_ARGS__}
+#else
 #define FL_BACKEND_EXPORT(...)                                                                     \
 	FL_PUBLIC extern const struct fl_backend_ops fl_backend_ops;                               \
 	const struct fl_backend_ops fl_backend_ops = {.abi = FL_BACKEND_ABI, __VA_ARGS__}
+#endif
 
 /* ---- what flanneld offers ---- */
 
@@ -204,7 +213,7 @@ FL_PUBLIC int fl_env_host_hash(struct fl_env *env, const char *salt, uint8_t ret
 
 /**
  * What lease_data() or up() had begun (-EINPROGRESS) has ended. Call it once for each, from the
- * loop: not within lease_data() or up().
+ * loop: not within lease_data() or up(), where it is ignored.
  * @param error  0: lease_data() is asked again, or up() is done; -errno: it has failed, which ends
  * flanneld
  */

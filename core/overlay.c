@@ -58,7 +58,7 @@ enum verdict {
 	IGNORED, /* the backend has no use for it */
 	WAITING, /* until a route leads to it */
 	OUTSIDE, /* its subnet is not one of Network that others may have */
-	REFUSED, /* the backend makes nothing of its data */
+	REFUSED, /* its data is of no use, to the backend or to anybody */
 };
 
 static uint32_t *counter_of(struct fl_overlay *o, enum verdict v)
@@ -76,24 +76,37 @@ static uint32_t *counter_of(struct fl_overlay *o, enum verdict v)
 	}
 }
 
-static bool subnet_is_sane(const struct fl_overlay *o, const struct fl_prefix *subnet)
+/* What is wrong with rows that lead to @subnet, whoever holds it; NULL: nothing. */
+static const char *flaw_of(const struct fl_overlay *o, const struct fl_prefix *subnet)
 {
 	const struct fl_prefix *network = &o->conf.env->network;
 
 	if (subnet->len <= network->len || !fl_prefix_contains(network, &subnet->addr))
-		return false;
-	return !fl_prefix_overlaps(subnet, &o->conf.own_subnet);
+		return "its subnet is outside of Network";
+	if (fl_prefix_overlaps(subnet, &o->conf.own_subnet))
+		return "its subnet overlaps ours";
+	if (fl_prefix_contains(subnet, &o->conf.env->extif->addr))
+		return "its subnet holds our own address on the underlay";
+	return NULL;
 }
 
 /* What can be said without the backend. */
 static enum verdict screen(struct fl_overlay *o, const struct fl_lease *peer)
 {
+	const char *flaw = flaw_of(o, &peer->subnet);
+
 	if (strcmp(peer->backend_type, o->conf.ops->name) != 0)
 		return FOREIGN;
-	if (subnet_is_sane(o, &peer->subnet))
-		return REACHED;
-	(void)fl_rows_reject(&o->rows, "its subnet is outside of Network or overlaps ours");
-	return OUTSIDE;
+	if (flaw) {
+		(void)fl_rows_reject(&o->rows, "%s", flaw);
+		return OUTSIDE;
+	}
+	if (fl_prefix_contains(&peer->subnet, &peer->public_ip)) {
+		(void)fl_rows_reject(&o->rows, "its subnet holds its own PublicIP: the tunnel "
+					       "would lead into itself");
+		return REFUSED;
+	}
+	return REACHED;
 }
 
 /* A function of the lease, its way and the backend's state alone, so that what was declared can be
@@ -111,7 +124,8 @@ static enum verdict judge(struct fl_overlay *o, const struct fl_lease *peer, uin
 	if (r == 0)
 		return REACHED;
 	if (!o->rows.why[0])
-		(void)fl_rows_reject(&o->rows, "%s", strerror(-r));
+		(void)fl_rows_reject(&o->rows, "backend %s: rows: %s", o->conf.ops->name,
+				     strerror(abs(r)));
 	if (r == FL_ROWS_IGNORED)
 		return IGNORED;
 	return r == FL_ROWS_WAITING ? WAITING : REFUSED;

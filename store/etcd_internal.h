@@ -96,6 +96,7 @@ struct fl_etcd_keys {
 struct fl_etcd_acquire {
 	const struct fl_netconf *nc;   /* borrowed until acquired() */
 	struct fl_prefix previous;     /* or none */
+	struct fl_addr underlay;       /* our address there, or none */
 	struct fl_allocator *taken;    /* NULL while no listing runs */
 	struct fl_lease_record *found; /* a lease of our address */
 	struct fl_lease_record *at_previous;
@@ -196,7 +197,7 @@ void fl_etcd_trouble(struct fl_etcd_chan *ch, enum fl_etcd_trouble trouble, cons
 /* ---- etcd_acquire.c ---- */
 
 int fl_etcd_acquire(struct fl_store *s, const struct fl_netconf *nc, const struct fl_lease *mine,
-		    const struct fl_prefix *previous);
+		    const struct fl_prefix *previous, const struct fl_addr *underlay);
 void fl_etcd_acquire_done(struct fl_etcd *etcd);
 
 /* ---- etcd_own.c ---- */

@@ -44,12 +44,12 @@ BAD_KEYS = ["foo", "10.1.2.0-99", "10.5.3.0", "-", "10.5.3.1-24", "10.5.300.0-24
 
 # Keys of leases that are nobody's to have, and what is said of them.
 BAD_PLACES = [
-    ("10.9.1.0-24", "outside of Network or overlaps ours"),
-    ("10.5.0.0-16", "outside of Network or overlaps ours"),
-    ("10.0.0.0-8", "outside of Network or overlaps ours"),
-    ("10.5.48.0-21", "outside of Network or overlaps ours"),
-    ("10.5.52.0-25", "outside of Network or overlaps ours"),
-    ("10.5.52.128-25", "outside of Network or overlaps ours"),
+    ("10.9.1.0-24", "its subnet is outside of Network"),
+    ("10.5.0.0-16", "its subnet is outside of Network"),
+    ("10.0.0.0-8", "its subnet is outside of Network"),
+    ("10.5.48.0-21", "its subnet overlaps ours"),
+    ("10.5.52.0-25", "its subnet overlaps ours"),
+    ("10.5.52.128-25", "its subnet overlaps ours"),
     ("10.5.52.0-24&fd00::-64", "another key for our own subnet"),
 ]
 

@@ -48,8 +48,11 @@ LENGTH_RULE = "must be an integer 18..30"
     ('{"Network": "10.3.0.0"}', "Network", '"10.3.0.0"', NETWORK_RULE),
     ('{"Network": "10.3.0.0/33"}', "Network", '"10.3.0.0/33"', NETWORK_RULE),
     ('{"Network": "10.3.0.0/29"}', "Network", '"10.3.0.0/29"', "its length must be 1..28"),
-    ('{"Network": "224.3.0.0/16"}', "Network", '"224.3.0.0/16"', "must not overlap the multicast"),
-    ('{"Network": "127.3.0.0/16"}', "Network", '"127.3.0.0/16"', "must not overlap the loopback"),
+    ('{"Network": "224.3.0.0/16"}', "Network", '"224.3.0.0/16"', "224.0.0.0/4"),
+    ('{"Network": "127.3.0.0/16"}', "Network", '"127.3.0.0/16"', "127.0.0.0/8"),
+    ('{"Network": "240.0.0.0/8"}', "Network", '"240.0.0.0/8"', "240.0.0.0/4"),
+    ('{"Network": "0.0.0.0/8"}', "Network", '"0.0.0.0/8"', "0.0.0.0/8"),
+    ('{"Network": "255.255.255.0/24"}', "Network", '"255.255.255.0/24"', "240.0.0.0/4"),
     (net(SubnetLen=17), "SubnetLen", "17", LENGTH_RULE),
     (net(SubnetLen=31), "SubnetLen", "31", LENGTH_RULE),
     (net(SubnetLen="24"), "SubnetLen", '"24"', "is a string, must be an integer"),
@@ -118,6 +121,14 @@ def test_check_config_names_a_file_it_cannot_read():
     (["--etcd-prefix"], "etcd-prefix"),
     (["--kube-subnet-mgr"], "kube-subnet-mgr"),
     (["--subnet-lease-ttl=0"], "subnet-lease-ttl"),
+    (["--public-ip=0.0.0.0"], "public-ip"),
+    (["--public-ip=127.0.0.1"], "public-ip"),
+    (["--public-ip=224.0.0.1"], "public-ip"),
+    (["--public-ip=240.0.0.1"], "public-ip"),
+    (["--public-ip=255.255.255.255"], "public-ip"),
+    (["--iface-regex=eth("], "iface-regex"),
+    (["--check", "--iface=eth0", "--iface-regex=[z-a]"], "iface-regex"),
+    (["--subnet-file=/run/flannel/"], "subnet-file"),
     (["stray"], "stray"),
 ])
 def test_exit_2_names_what_is_wrong_in_one_line(argv, word):
@@ -129,6 +140,20 @@ def test_exit_2_names_what_is_wrong_in_one_line(argv, word):
 def test_a_bad_value_in_the_environment_is_named():
     done = flanneld("--check", FLANNELD_IP_MASQ="maybe")
     assert done.returncode == 2 and "FLANNELD_IP_MASQ" in done.stderr
+
+
+@pytest.mark.parametrize("flags", [
+    ["-subnet-lease-renew-margin=0x10"],
+    ["-subnet-lease-renew-margin=1_000"],
+    ["-v=99"],
+    ["-iptables-resync=0"],
+    ["-healthz-ip="],
+    ["-healthz-port=-1"],
+    ["-etcd-prefix=coreos.com/network"],
+])
+def test_what_flannel_runs_with_is_taken(flags):
+    done = flanneld(*flags, "--check-config=-", given='{"Network": "10.3.0.0/16"}')
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("flag", ["--version", "-version", "--version=true", "-version=T"])

@@ -2,6 +2,7 @@
 
 import json
 import os
+import stat
 import tempfile
 
 import pytest
@@ -139,6 +140,31 @@ def test_exit_4_if_the_device_is_of_another_kind(world):
     assert host.device in host.log()
     assert kernel.device(host.netns, host.device)["linkinfo"]["info_kind"] == "bridge"
     assert world.leases() == []
+
+
+def test_exit_7_before_the_lease_for_a_subnet_file_that_is_no_file(world):
+    world.config()
+    fifo, folder = f"{world.folder}/fifo", f"{world.folder}/folder"
+    os.mkfifo(fifo)
+    os.mkdir(folder)
+    for path in (fifo, folder, "/dev/null", f"{fifo}/subnet.env"):
+        host, code = failed(world, f"--subnet-file={path}")
+        assert code == 7 and path in host.log()
+    assert world.leases() == []
+    assert stat.S_ISFIFO(os.stat(fifo).st_mode)
+
+
+def test_a_symlink_is_replaced_by_subnet_env(world):
+    world.config()
+    host = world.host()
+    target = f"{host.folder}/target"
+    os.makedirs(os.path.dirname(host.subnet_file))
+    os.mkdir(target)
+    os.symlink(target, host.subnet_file)
+    host.start()
+    assert not os.path.islink(host.subnet_file)
+    assert host.subnet_env()["FLANNEL_NETWORK"] == "10.5.0.0/16"
+    assert os.listdir(target) == []
 
 
 def test_exit_7_if_subnet_env_cannot_be_written(world):
