@@ -44,10 +44,19 @@ def test_a_peer_that_moves_is_followed(world):
     assert list(kernel.rows(host.netns, host.device)["fdb"]) == [moved.mac]
 
 
-def test_leases_of_another_type_are_ignored(world):
+def test_leases_of_another_type_are_ignored_and_counted(world):
     host = joined_host(world)
     world.put_lease("10.5.201.0/24", "192.168.201.1", "0a:00:00:00:00:01", kind="udp")
-    host.wait_peers(world.peer(202))
+    world.put_lease("10.5.203.0/24", "192.168.201.3", "0a:00:00:00:00:03", kind="host-gw")
+    peer = world.peer(202)
+    host.wait_peers(peer)
+    for subnet, kind in (("10.5.201.0/24", "udp"), ("10.5.203.0/24", "host-gw")):
+        said = [line for line in host.log().splitlines() if f" {subnet} of " in line]
+        assert len(said) == 1 and f"its backend is {kind}, ours is vxlan" in said[0]
+    host.restart()
+    host.wait_peers(peer)
+    assert host.log().count("3 leases of other hosts: 1 reached, 2 ignored or of another "
+                            "backend, 0 waiting for a route, 0 left out") == 1
 
 
 def test_leases_outside_the_network_are_ignored(world):
