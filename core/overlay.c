@@ -14,6 +14,7 @@
 #include "route_watch.h"
 
 #define LINES_MAX  10u	/* about single peers, per snapshot or walk */
+#define FAULTS_MAX 200u /* likewise, about what is wrong with them (S1) */
 #define WALK_PEERS 256u /* per turn of the loop: about a millisecond */
 
 static void settle(struct fl_overlay *o);
@@ -44,6 +45,7 @@ struct fl_overlay {
 	struct fl_backoff adopt_backoff;
 	ev_timer adopt_timer;
 	uint32_t said; /* lines about single peers in this snapshot or walk */
+	uint32_t unsaid;
 	bool in_snapshot;
 	bool complete; /* all leases are known: a first snapshot has ended */
 	bool adopted;  /* the kernel was compared once; before that nothing is sent to it */
@@ -142,18 +144,24 @@ static uint32_t way_to(struct fl_overlay *o, const struct fl_lease *peer)
 }
 
 /* Of very many lines, as when a link goes down, a few tell as much. */
-static enum fl_log_level level_of(struct fl_overlay *o, enum fl_log_level level)
+static enum fl_log_level level_of(struct fl_overlay *o, enum fl_log_level level, uint32_t max)
 {
 	if (!o->in_snapshot && !ev_is_active(&o->walk))
 		return level;
-	return o->said++ < LINES_MAX ? level : FL_LOG_DEBUG;
+	if (o->said < max) {
+		o->said++;
+		return level;
+	}
+	o->unsaid++;
+	return FL_LOG_DEBUG;
 }
 
 static void say_rest(struct fl_overlay *o)
 {
-	if (o->said > LINES_MAX)
-		fl_info("peers", "and %u more lines like these", o->said - LINES_MAX);
+	if (o->unsaid)
+		fl_info("peers", "and %u more lines like these", o->unsaid);
 	o->said = 0;
+	o->unsaid = 0;
 }
 
 static void say_verdict(struct fl_overlay *o, const struct fl_lease *peer, enum verdict v)
@@ -164,7 +172,7 @@ static void say_verdict(struct fl_overlay *o, const struct fl_lease *peer, enum 
 	fl_addr_format(&peer->public_ip, ip);
 	switch (v) {
 	case FOREIGN:
-		fl_log(level_of(o, FL_LOG_INFO), "peers",
+		fl_log(level_of(o, FL_LOG_INFO, LINES_MAX), "peers",
 		       "%s of %s: ignored: its backend is %s, ours is %s", subnet, ip,
 		       peer->backend_type, o->conf.ops->name);
 		break;
@@ -173,16 +181,16 @@ static void say_verdict(struct fl_overlay *o, const struct fl_lease *peer, enum 
 		       "%s of %s: ignored: %s", subnet, ip, o->rows.why);
 		break;
 	case WAITING:
-		fl_log(level_of(o, FL_LOG_WARN), "peers",
+		fl_log(level_of(o, FL_LOG_WARN, LINES_MAX), "peers",
 		       "%s of %s: not reached: %s; waiting for a route", subnet, ip, o->rows.why);
 		break;
 	case REACHED:
-		fl_log(o->in_snapshot ? FL_LOG_DEBUG : level_of(o, FL_LOG_INFO), "peers",
+		fl_log(o->in_snapshot ? FL_LOG_DEBUG : level_of(o, FL_LOG_INFO, LINES_MAX), "peers",
 		       "%s is reached at %s", subnet, ip);
 		break;
 	default:
-		fl_log(level_of(o, FL_LOG_WARN), "peers", "%s of %s: left out: %s", subnet, ip,
-		       o->rows.why);
+		fl_log(level_of(o, FL_LOG_WARN, FAULTS_MAX), "peers", "%s of %s: left out: %s",
+		       subnet, ip, o->rows.why);
 	}
 }
 
@@ -278,7 +286,8 @@ static void reconsider(struct fl_peers_listener *l, struct fl_lease_record *rec)
 	if (now == REACHED)
 		tell_added(o, &rec->lease);
 	if (now == REACHED && was == REACHED)
-		fl_log(level_of(o, FL_LOG_INFO), "peers", "%s: another way leads to it now",
+		fl_log(level_of(o, FL_LOG_INFO, LINES_MAX), "peers",
+		       "%s: another way leads to it now",
 		       fl_prefix_format(&rec->lease.subnet, (char[FL_PREFIX_STRLEN]){0}));
 	else
 		say_verdict(o, &rec->lease, now);

@@ -12,7 +12,7 @@ MEGABYTE = 1 << 20
 
 @pytest.fixture(name="alloc_world")
 def _alloc_world(world):
-    world.config(Backend={"Type": "alloc"}, SubnetMax="10.5.99.0")
+    world.config(Backend={"Type": "alloc"})
     return world
 
 
@@ -56,10 +56,10 @@ def test_peers_are_ignored_and_counted(alloc_world):
 
 
 def test_routes_of_the_backend_before_are_removed(world):
-    world.config(Backend={"Type": "host-gw"}, SubnetMax="10.5.99.0")
+    world.config(Backend={"Type": "host-gw"})
     host = world.host().start()
     host.wait_gateways(world.gateway_peer(200))
-    world.config(Backend={"Type": "alloc"}, SubnetMax="10.5.99.0")
+    world.config(Backend={"Type": "alloc"})
     host.restart()
     wait_equal(lambda: (kernel.routes(host.netns), kernel.nexthops(host.netns)), ({}, []),
                "what host-gw has made is gone")

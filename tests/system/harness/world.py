@@ -36,8 +36,11 @@ class World:
     # --- in etcd
 
     def config(self, network="10.5.0.0/16", **members):
-        """Set the network config; Backend is vxlan with this world's VNI if not given."""
+        """Set the network config; Backend is vxlan with this world's VNI if not given. Hosts pick
+        subnets below 10.5.200.0, so that fake peers may have those above."""
         backend = members.pop("Backend", {"Type": "vxlan", "VNI": self.vni})
+        if network == "10.5.0.0/16" and "SubnetMin" not in members:
+            members.setdefault("SubnetMax", "10.5.199.0")
         config = {"Network": network, "Backend": backend, **members}
         self.etcd.put(f"{self.prefix}/config", json.dumps(config))
 
