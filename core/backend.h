@@ -46,10 +46,10 @@ struct fl_extif {
 /** A lease: one host's piece of the overlay and how to reach it. Borrowed; all strings are
  * NUL-terminated. */
 struct fl_lease {
-	struct fl_prefix subnet;  /* IPv4, host bits clear; always set */
-	struct fl_prefix subnet6; /* IPv6, or none */
-	struct fl_addr public_ip;
-	struct fl_addr public_ip6;
+	struct fl_prefix subnet;   /* IPv4, host bits clear; always set */
+	struct fl_prefix subnet6;  /* IPv6, or none */
+	struct fl_addr public_ip;  /* one that a host can have: not loopback, multicast ... */
+	struct fl_addr public_ip6; /* likewise, or none */
 	const char *backend_type;  /* "vxlan" */
 	const char *backend_data;  /* the holder's BackendData as JSON text, or NULL; from the
 				      network: check it */
@@ -167,9 +167,9 @@ struct fl_backend_ops {
 	 * @param way  what way() has said
 	 * @return 0: accepted; else what one of these has returned: fl_rows_reject() (the peer's
 	 * data is not what this backend understands; what is known of it from before stays),
-	 * fl_rows_wait() (it cannot be reached for now, so it is asked about again when routes
-	 * change), fl_rows_ignore() (it does not concern us). The peer is then left out, counted,
-	 * and the text logged once, by flanneld. -ENOMEM counts as a refusal.
+	 * fl_rows_wait() (it cannot be reached for now, so it is asked about again when way() says
+	 * something else), fl_rows_ignore() (it does not concern us). The peer is then left out,
+	 * counted, and the text logged once, by flanneld. -ENOMEM counts as a refusal.
 	 */
 	int (*rows)(struct fl_backend *be, const struct fl_lease *peer, uint32_t way,
 		    struct fl_rows *rows);
@@ -190,10 +190,19 @@ struct fl_backend_ops {
 	void (*destroy)(struct fl_backend *be);
 };
 
-/** Define the one exported symbol: FL_BACKEND_EXPORT(.name = "vxlan", .create = create, ...); */
+/**
+ * Define the one exported symbol: FL_BACKEND_EXPORT(.name = "vxlan", .create = create, ...);
+ * In C++17, which has no such initializers, all members stand in order, from flags to destroy.
+ */
+#ifdef __cplusplus
+#define FL_BACKEND_EXPORT(...)                                                                     \
+	extern "C" FL_PUBLIC const struct fl_backend_ops fl_backend_ops;                           \
+	const struct fl_backend_ops fl_backend_ops = {FL_BACKEND_ABI, __VA_ARGS__}
+#else
 #define FL_BACKEND_EXPORT(...)                                                                     \
 	FL_PUBLIC extern const struct fl_backend_ops fl_backend_ops;                               \
 	const struct fl_backend_ops fl_backend_ops = {.abi = FL_BACKEND_ABI, __VA_ARGS__}
+#endif
 
 /* ---- what flanneld offers ---- */
 
@@ -212,7 +221,7 @@ FL_PUBLIC int fl_env_host_hash(struct fl_env *env, const char *salt, uint8_t ret
 
 /**
  * What lease_data() or up() had begun (-EINPROGRESS) has ended. Call it once for each, from the
- * loop: not within lease_data() or up().
+ * loop: not within lease_data() or up(), where it is ignored.
  * @param error  0: lease_data() is asked again, or up() is done; -errno: it has failed, which ends
  * flanneld
  */
@@ -226,7 +235,7 @@ struct fl_route {
 };
 
 /** Which route this host takes to @p dst now (RTM_GETROUTE, rtnetlink(7)). @return 0; -ENETUNREACH
- * and others as the kernel says */
+ * and others as the kernel says; -ENETUNREACH also for a broadcast or multicast address */
 FL_PUBLIC int fl_env_route(struct fl_env *env, const struct fl_addr *dst, struct fl_route *ret);
 
 /** Take a row for the peer that is being asked about. Copies @p row. @return 0, -ENOMEM */
@@ -377,13 +386,14 @@ struct fl_running; /* a command that runs; fields in env_loop.c */
 /** Called once, from the loop, never within fl_command_start(). */
 typedef void (*fl_command_done)(void *owner, const struct fl_command_result *res);
 /**
- * @param ret  valid until done() is called or fl_command_kill() returns
+ * @param ret  valid until done() or fl_command_kill() returns
  * @return 0; -EPERM: the backend has no FL_BACKEND_RUNS_COMMANDS; -ENOENT: no such program; other
  * -errno
  */
 FL_PUBLIC int fl_command_start(struct fl_env *env, const struct fl_command *cmd,
 			       fl_command_done done, void *owner, struct fl_running **ret);
-/** End it, with its process group and without a done(). NULL is a no-op. */
+/** End it, with its process group and without a done(). NULL, or one whose done() runs, is a
+ * no-op. */
 FL_PUBLIC void fl_command_kill(struct fl_running *run);
 
 /* ---- counters ---- */

@@ -208,6 +208,7 @@ void daemon_go_on(struct daemon *d)
 	int r;
 
 	d->stage = STAGE_RULES;
+	daemon_say_leftovers(d);
 	start_overlay(d);
 	if (d->stage != STAGE_RULES)
 		return;
@@ -227,6 +228,20 @@ static void on_lost(struct fl_store_listener *l, const char *why)
 
 /* --- the network config */
 
+/* It works as long as no subnet holds an address of the underlay that somebody needs. */
+static void warn_if_overlapping(const struct daemon *d)
+{
+	char network[FL_PREFIX_STRLEN], underlay[FL_PREFIX_STRLEN];
+
+	if (fl_prefix_overlaps(&d->netconf.network, &d->iface.connected))
+		fl_warn("daemon",
+			"network config: Network %s overlaps %s, which %s is in: addresses in "
+			"there that become part of another host's subnet cannot be reached any "
+			"longer; choose a Network of its own",
+			fl_prefix_format(&d->netconf.network, network),
+			fl_prefix_format(&d->iface.connected, underlay), d->iface.extif.name);
+}
+
 static void on_config(struct fl_store_listener *l, const char *text, size_t len)
 {
 	struct daemon *d = fl_container_of(l, struct daemon, store_listener);
@@ -245,6 +260,7 @@ static void on_config(struct fl_store_listener *l, const char *text, size_t len)
 	printed = fl_netconf_print(&d->netconf);
 	fl_info("daemon", "network config: %s", printed ? printed : "");
 	free(printed);
+	warn_if_overlapping(d);
 	if (daemon_backend_load(d) < 0)
 		daemon_quit(d, FL_EXIT_BACKEND);
 	else
@@ -334,16 +350,18 @@ static enum fl_exit start(struct daemon *d)
 	code = daemon_open_firewall(d);
 	if (code)
 		return code;
-	daemon_read_previous(d);
+	code = daemon_read_previous(d);
+	if (code)
+		return code;
 	return daemon_open_store(d);
 }
 
 static void finish(struct daemon *d)
 {
-	fl_store_destroy(d->store);
+	daemon_backend_done(d); /* first: the leases that it was given are the others' */
 	fl_overlay_destroy(d->overlay);
+	fl_store_destroy(d->store);
 	fl_firewall_destroy(d->firewall);
-	daemon_backend_done(d);
 	if (d->has_netconf)
 		fl_netconf_done(&d->netconf);
 	fl_rtnl_close(d->rtnl);

@@ -6,10 +6,37 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "leftover.h"
 #include "loader.h"
 #include "overlay.h"
 
 /* --- the lease */
+
+static void say_no_data(struct daemon *d, int error)
+{
+	fl_err("daemon", "backend %s has no data for the lease: lease_data: %s", d->ops->name,
+	       strerror(abs(error)));
+	daemon_quit(d, FL_EXIT_BACKEND);
+}
+
+/* A lease that is no JSON would be of no use to anybody. */
+static int check_data(const struct daemon *d, const char data[FL_BACKEND_DATA_MAX])
+{
+	size_t len = strnlen(data, FL_BACKEND_DATA_MAX);
+	struct fl_json *doc = NULL;
+	char *why = NULL;
+	int r;
+
+	if (len == 0)
+		return 0;
+	r = len < FL_BACKEND_DATA_MAX ? fl_json_parse(data, len, &doc, &why) : -ENOSPC;
+	if (r == -EINVAL)
+		fl_err("daemon", "backend %s: lease_data: not JSON: %s", d->ops->name,
+		       why ? why : "unreadable");
+	free(why);
+	fl_json_destroy(doc);
+	return r;
+}
 
 void daemon_acquire(struct daemon *d)
 {
@@ -23,17 +50,19 @@ void daemon_acquire(struct daemon *d)
 
 	d->stage = STAGE_PREPARE;
 	r = d->ops->lease_data ? d->ops->lease_data(d->backend, data) : 0;
-	if (r == -EINPROGRESS)
+	d->busy = r == -EINPROGRESS;
+	if (d->busy)
 		return;
-	if (r < 0) {
-		fl_err("daemon", "backend %s has no data for the lease: %s", d->ops->name,
-		       strerror(-r));
-		daemon_quit(d, FL_EXIT_BACKEND);
+	if (r == 0)
+		r = check_data(d, data);
+	if (r) {
+		say_no_data(d, r);
 		return;
 	}
 	mine.backend_data = data[0] ? data : NULL;
 	d->stage = STAGE_ACQUIRE;
-	r = fl_store_acquire(d->store, &d->netconf, &mine, &d->previous.subnet);
+	r = fl_store_acquire(d->store, &d->netconf, &mine, &d->previous.subnet,
+			     &d->iface.extif.addr);
 	if (r < 0) {
 		fl_err("daemon", "cannot ask for a lease: %s", strerror(-r));
 		daemon_quit(d, FL_EXIT_FAULT);
@@ -44,8 +73,8 @@ static void say_not_up(struct daemon *d, int error)
 {
 	char subnet[FL_PREFIX_STRLEN];
 
-	fl_err("daemon", "%s: backend %s cannot bring up its device: %s",
-	       fl_prefix_format(&d->subnet, subnet), d->ops->name, strerror(-error));
+	fl_err("daemon", "%s: backend %s does not come up: up: %s",
+	       fl_prefix_format(&d->subnet, subnet), d->ops->name, strerror(abs(error)));
 	daemon_quit(d, FL_EXIT_BACKEND);
 }
 
@@ -55,9 +84,10 @@ void daemon_backend_up(struct daemon *d, const struct fl_lease *own)
 
 	d->stage = STAGE_UP;
 	r = d->ops->up(d->backend, own);
+	d->busy = r == -EINPROGRESS;
 	if (r == 0)
 		daemon_go_on(d);
-	else if (r != -EINPROGRESS)
+	else if (!d->busy)
 		say_not_up(d, r);
 }
 
@@ -67,10 +97,14 @@ static void on_continued(struct fl_env_listener *l, int error)
 {
 	struct daemon *d = fl_container_of(l, struct daemon, env_listener);
 
+	if (!d->busy) { /* within lease_data() or up(), or once too often */
+		fl_warn("daemon", "backend %s: fl_env_continue() while nothing is under way",
+			d->ops->name);
+		return;
+	}
+	d->busy = false;
 	if (d->stage == STAGE_PREPARE && error) {
-		fl_err("daemon", "backend %s has no data for the lease: %s", d->ops->name,
-		       strerror(-error));
-		daemon_quit(d, FL_EXIT_BACKEND);
+		say_no_data(d, error);
 	} else if (d->stage == STAGE_PREPARE) {
 		daemon_acquire(d);
 	} else if (d->stage == STAGE_UP && error) {
@@ -115,7 +149,7 @@ static int check_mtu(struct daemon *d)
 
 	if (d->ops->mtu(d->backend, e->mtu) > 0)
 		return 0;
-	fl_err("daemon", "%s: its MTU is %u, too little for backend %s", e->name, e->mtu,
+	fl_err("daemon", "%s: its MTU is %u, too little for backend %s: mtu: 0", e->name, e->mtu,
 	       d->ops->name);
 	return -EINVAL;
 }
@@ -134,9 +168,15 @@ static int create_backend(struct daemon *d)
 	d->env.network = d->netconf.network;
 	d->env.runs_commands = d->ops->flags & FL_BACKEND_RUNS_COMMANDS;
 	r = d->ops->create(&d->env, d->netconf.backend, &d->backend);
-	if (r < 0)
-		fl_err("daemon", "backend %s cannot start: %s", d->ops->name, strerror(-r));
-	return r < 0 ? r : check_mtu(d);
+	if (r == 0)
+		return check_mtu(d);
+	if (r == -EINVAL) /* it has said what it does not take */
+		fl_err("daemon", "backend %s refuses to start", d->ops->name);
+	else
+		fl_err("daemon", "backend %s cannot start: create: %s", d->ops->name,
+		       strerror(abs(r)));
+	d->env.n_counters = 0; /* they were the backend's */
+	return -abs(r);	       /* a module of others may return anything */
 }
 
 int daemon_backend_load(struct daemon *d)
@@ -153,6 +193,22 @@ int daemon_backend_load(struct daemon *d)
 	d->ops = fl_module_ops(d->module);
 	r = check_backend(d);
 	return r < 0 ? r : create_backend(d);
+}
+
+void daemon_say_leftovers(const struct daemon *d)
+{
+	struct fl_leftover found[FL_LEFTOVERS_MAX];
+	int n = fl_leftover_find(&d->env, found);
+	char addr[FL_ADDR_STRLEN];
+
+	if (n < 0)
+		fl_debug("daemon", "cannot look for devices of an earlier config: %s",
+			 strerror(-n));
+	for (int i = 0; i < n; i++)
+		fl_warn("daemon",
+			"%s: a device of an earlier network config, with the address %s of this "
+			"one; if nothing else uses it: ip link del %s",
+			found[i].name, fl_addr_format(&found[i].addr, addr), found[i].name);
 }
 
 static void say_counters(const struct fl_env *env)

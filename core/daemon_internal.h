@@ -52,6 +52,7 @@ struct daemon {
 	struct fl_env env;
 	struct fl_env_listener env_listener;
 	struct fl_backend *backend;
+	bool busy; /* the backend is: lease_data() or up() is under way */
 	struct fl_overlay *overlay;
 	struct fl_prefix subnet;    /* ours */
 	const struct fl_lease *own; /* the store's; NULL before it is ours */
@@ -69,7 +70,8 @@ enum fl_exit daemon_choose_interface(struct daemon *d);
 void daemon_say_interface(const struct daemon *d);
 enum fl_exit daemon_open_firewall(struct daemon *d);
 enum fl_exit daemon_open_store(struct daemon *d);
-void daemon_read_previous(struct daemon *d);
+/* Also what it may not be: before a lease is taken, not after. */
+enum fl_exit daemon_read_previous(struct daemon *d);
 
 /* daemon_backend.c */
 
@@ -80,5 +82,7 @@ void daemon_acquire(struct daemon *d);
 /* The lease is ours; goes on by daemon_go_on(). Errors end the daemon. */
 void daemon_backend_up(struct daemon *d, const struct fl_lease *own);
 void daemon_backend_done(struct daemon *d);
+/* Of an earlier config; we only say so. */
+void daemon_say_leftovers(const struct daemon *d);
 
 #endif

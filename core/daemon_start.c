@@ -88,13 +88,20 @@ enum fl_exit daemon_open_store(struct daemon *d)
 	return FL_EXIT_FAULT;
 }
 
-void daemon_read_previous(struct daemon *d)
+enum fl_exit daemon_read_previous(struct daemon *d)
 {
-	int r = fl_subnet_env_read(d->opts->subnet_file, &d->previous);
+	int r = fl_subnet_env_check(d->opts->subnet_file);
 
+	if (r < 0) {
+		fl_err("daemon", "%s: cannot be written: %s", d->opts->subnet_file,
+		       r == -EEXIST ? "what is there is not a regular file" : strerror(-r));
+		return FL_EXIT_FILE;
+	}
+	r = fl_subnet_env_read(d->opts->subnet_file, &d->previous);
 	if (r < 0 && r != -ENOENT)
 		fl_warn("daemon", "%s: %s; the previous subnet is not known", d->opts->subnet_file,
 			strerror(-r));
+	return FL_EXIT_OK;
 }
 
 int fl_daemon_check(const struct fl_options *opts)

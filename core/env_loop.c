@@ -108,7 +108,7 @@ void fl_watch_destroy(struct fl_watch *w)
 /* ---- commands ---- */
 
 struct fl_running {
-	struct fl_child *child;
+	struct fl_child *child; /* NULL while done() runs */
 	fl_command_done done;
 	void *owner;
 };
@@ -125,6 +125,7 @@ static void on_ended(void *owner, const struct fl_child_result *res)
 		.errors = res->errors,
 	};
 
+	run->child = NULL;
 	run->done(run->owner, &told);
 	free(run);
 }
@@ -164,7 +165,8 @@ int fl_command_start(struct fl_env *env, const struct fl_command *cmd, fl_comman
 
 void fl_command_kill(struct fl_running *run)
 {
-	if (run)
-		fl_child_kill(run->child);
+	if (!run || !run->child)
+		return;
+	fl_child_kill(run->child);
 	free(run);
 }

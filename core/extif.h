@@ -20,7 +20,8 @@ struct fl_extif_conf {
 
 /** The choice, with its own storage. */
 struct fl_extif_choice {
-	struct fl_extif extif; /* name points at name_buf: do not copy the struct */
+	struct fl_extif extif;	    /* name points at name_buf: do not copy the struct */
+	struct fl_prefix connected; /* the network that the address makes directly reachable */
 	char name_buf[IF_NAMESIZE];
 	char why[256]; /* for the log: "--iface=eth1: first match", "default route via 192.168.1.1"
 			  ... */
@@ -28,7 +29,7 @@ struct fl_extif_choice {
 
 /**
  * Choose. Secondary, deprecated and tentative addresses, and interfaces that are down, are skipped
- * (a --iface address is taken as named).
+ * (a --iface address is taken as named); special addresses (base/special.h) always are.
  *
  * @param ret    filled only on success
  * @param error  set on failure: one line with what was asked and what there is, owned by the caller
@@ -36,5 +37,12 @@ struct fl_extif_choice {
  */
 int fl_extif_choose(struct fl_rtnl *rtnl, const struct fl_extif_conf *conf,
 		    struct fl_extif_choice *ret, char **error);
+
+/**
+ * Whether @p pattern can be one of iface_regex.
+ * @param why  set on -EINVAL: what is wrong with it, owned by the caller
+ * @return 0, -EINVAL, -ENOMEM
+ */
+int fl_extif_check_regex(const char *pattern, char **why);
 
 #endif

@@ -3,6 +3,8 @@
 #ifndef FL_EXTIF_INTERNAL_H
 #define FL_EXTIF_INTERNAL_H
 
+#include <regex.h>
+
 #include "extif.h"
 #include "io/rtmsg.h"
 
@@ -29,5 +31,13 @@ int fl_extif_pick(const struct fl_extif_tables *t, const struct fl_extif_conf *c
  * @return 0; -EINVAL for what POSIX cannot say; -ENOMEM
  */
 int fl_extif_regex(const char *pattern, char **ret);
+
+/**
+ * Compile such a pattern.
+ * @param ret  set only on success; the caller ends it with regfree()
+ * @param why  set on -EINVAL: what is wrong with it, owned by the caller
+ * @return 0, -EINVAL, -ENOMEM
+ */
+int fl_extif_regex_compile(const char *pattern, regex_t *ret, char **why);
 
 #endif

@@ -2,13 +2,13 @@
 #include <errno.h>
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
-#include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "base/buf.h"
+#include "base/special.h"
 #include "extif_internal.h"
 
 #define SAID_MAX 64u /* interfaces in an error's text */
@@ -43,7 +43,7 @@ static bool addr_usable(const struct fl_rtmsg_addr *a)
 {
 	if (a->flags & (IFA_F_SECONDARY | IFA_F_DEPRECATED | IFA_F_TENTATIVE | IFA_F_DADFAILED))
 		return false;
-	return a->local.addr.family == AF_INET && fl_addr_v4(&a->local.addr) >> 24 != 127;
+	return a->local.addr.family == AF_INET && !fl_special_addr(&a->local.addr);
 }
 
 static bool link_usable(const struct fl_rtmsg_link *l)
@@ -69,9 +69,10 @@ static const struct fl_addr *addr_of(const struct fl_extif_tables *t, const stru
 	return NULL;
 }
 
+/* Never a special address, whoever names it: no other host accepts a lease that advertises it. */
 static bool take(struct pick *p, const struct fl_rtmsg_link *l, const struct fl_addr *a)
 {
-	if (!l || !a)
+	if (!l || !a || fl_special_addr(a))
 		return false;
 	p->link = l;
 	p->addr = *a;
@@ -148,24 +149,13 @@ static bool match_names(struct pick *p, const char *pattern, const regex_t *rege
 
 static int regex_compile(struct pick *p, const char *pattern, regex_t *ret)
 {
-	char *posix, why[128];
-	int r, code;
+	char *why = NULL;
+	int r = fl_extif_regex_compile(pattern, ret, &why);
 
-	r = fl_extif_regex(pattern, &posix);
-	if (r < 0) {
-		fl_buf_printf(&p->error, "--iface-regex=%s: %s", pattern,
-			      r == -EINVAL ? "not a pattern that can be understood (POSIX extended "
-					     "syntax with \\d, \\w, \\s)"
-					   : strerror(-r));
-		return r;
-	}
-	code = regcomp(ret, posix, REG_EXTENDED | REG_NOSUB);
-	free(posix);
-	if (code == 0)
-		return 0;
-	regerror(code, ret, why, sizeof(why));
-	fl_buf_printf(&p->error, "--iface-regex=%s: %s", pattern, why);
-	return code == REG_ESPACE ? -ENOMEM : -EINVAL;
+	if (r < 0)
+		fl_buf_printf(&p->error, "--iface-regex=%s: %s", pattern, why ? why : strerror(-r));
+	free(why);
+	return r;
 }
 
 static int try_regex(struct pick *p, const char *pattern)
@@ -274,6 +264,8 @@ static void say_addrs(struct fl_buf *text, const struct fl_extif_tables *t, uint
 			fl_buf_puts(text, " deprecated");
 		if (a->flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED))
 			fl_buf_puts(text, " tentative");
+		if (fl_special_addr(&a->local.addr))
+			fl_buf_printf(text, " of %s", fl_special_addr(&a->local.addr));
 		sep = ", ";
 	}
 	if (!*sep)
@@ -336,6 +328,11 @@ static int pick_public_ip(struct pick *p, struct fl_addr *ret)
 		fl_buf_printf(&p->error, "--public-ip=%s: not an IPv4 address", text);
 		return -EINVAL;
 	}
+	if (fl_special_addr(&a)) {
+		fl_buf_printf(&p->error, "--public-ip=%s: must not be in %s", text,
+			      fl_special_addr(&a));
+		return -EINVAL;
+	}
 	*ret = a;
 	return 0;
 }
@@ -357,6 +354,19 @@ static int pick_link(struct pick *p)
 	return r;
 }
 
+static struct fl_prefix connected_of(const struct pick *p)
+{
+	struct fl_prefix alone = {.addr = p->addr, .len = 32};
+
+	for (size_t i = 0; i < p->t->n_addrs; i++) {
+		const struct fl_rtmsg_addr *a = &p->t->addrs[i];
+
+		if (a->ifindex == p->link->ifindex && fl_addr_equal(&a->local.addr, &p->addr))
+			return fl_prefix_masked(&a->local);
+	}
+	return alone;
+}
+
 static void choice_set(const struct pick *p, const struct fl_addr *public_ip,
 		       struct fl_extif_choice *ret)
 {
@@ -368,6 +378,7 @@ static void choice_set(const struct pick *p, const struct fl_addr *public_ip,
 	ret->extif.mtu = p->link->mtu;
 	ret->extif.addr = p->addr;
 	ret->extif.public_ip = *public_ip;
+	ret->connected = connected_of(p);
 }
 
 int fl_extif_pick(const struct fl_extif_tables *t, const struct fl_extif_conf *conf,

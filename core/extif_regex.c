@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/buf.h"
@@ -123,4 +124,46 @@ int fl_extif_regex(const char *pattern, char **ret)
 		return -ENOMEM;
 	*ret = text;
 	return 0;
+}
+
+static int give_reason(const char *reason, char **why)
+{
+	*why = strdup(reason);
+	return *why ? -EINVAL : -ENOMEM;
+}
+
+int fl_extif_regex_compile(const char *pattern, regex_t *ret, char **why)
+{
+	char *posix, reason[128];
+	regex_t regex;
+	int r, code;
+
+	*why = NULL;
+	r = fl_extif_regex(pattern, &posix);
+	if (r == -EINVAL)
+		return give_reason("not a pattern that can be understood (POSIX extended syntax "
+				   "with \\d, \\w, \\s)",
+				   why);
+	if (r < 0)
+		return r;
+	code = regcomp(&regex, posix, REG_EXTENDED | REG_NOSUB);
+	free(posix);
+	if (code == REG_ESPACE)
+		return -ENOMEM;
+	if (code != 0) {
+		(void)regerror(code, &regex, reason, sizeof(reason));
+		return give_reason(reason, why);
+	}
+	*ret = regex;
+	return 0;
+}
+
+int fl_extif_check_regex(const char *pattern, char **why)
+{
+	regex_t regex;
+	int r = fl_extif_regex_compile(pattern, &regex, why);
+
+	if (r == 0)
+		regfree(&regex);
+	return r;
 }

@@ -1,35 +1,18 @@
 /* core/lease.c - a lease, its key and its value in the store: decode, encode, copy, compare. */
 #include "lease.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/buf.h"
+#include "base/special.h"
 
 #define BACKEND_TYPE_MAX 32u /* bytes */
 #define SHOWN_MAX	 80  /* bytes of a bad value that a message repeats */
-
-/** True for an address that a host can have on a network. */
-static bool is_host_address(const struct fl_addr *a)
-{
-	uint32_t v4 = fl_addr_v4(a);
-
-	if (a->family ==
-	    AF_INET) /* 0/8 is this host, 127/8 loopback, 224/4 and 240/4 are no hosts */
-		return v4 >> 24 != 0 && v4 >> 24 != 127 && v4 >> 28 < 14;
-	if (a->family == AF_INET6) {
-		struct in6_addr in6;
-
-		memcpy(&in6, a->bytes, sizeof(in6));
-		return !IN6_IS_ADDR_UNSPECIFIED(&in6) && !IN6_IS_ADDR_LOOPBACK(&in6) &&
-		       !IN6_IS_ADDR_MULTICAST(&in6);
-	}
-	return false;
-}
 
 /* ---- the key ---- */
 
@@ -54,7 +37,7 @@ static int parse_key_part(const char *text, size_t len, int family, struct fl_pr
 		return -EINVAL;
 	if (p.len == 0 || p.len == 8 * fl_addr_size(&p.addr))
 		return -EINVAL;
-	if (!fl_prefix_is_masked(&p) || !is_host_address(&p.addr))
+	if (!fl_prefix_is_masked(&p) || fl_special(&p))
 		return -EINVAL;
 	*ret = p;
 	return 0;
@@ -195,7 +178,7 @@ static bool read_address(const struct fl_json *v, int family, struct fl_addr *re
 	const char *text = v ? fl_json_string(v) : NULL;
 	struct fl_addr a;
 
-	if (!text || fl_addr_parse(text, &a) < 0 || a.family != family || !is_host_address(&a))
+	if (!text || fl_addr_parse(text, &a) < 0 || a.family != family || fl_special_addr(&a))
 		return false;
 	*ret = a;
 	return true;

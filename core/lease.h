@@ -25,8 +25,8 @@ struct fl_lease_record {
  * Parse a key's last component: "A.B.C.D-LEN", with or without "&IPv6-LEN" behind (dual-stack
  * flannel; kept in
  * @p subnet6, which is "none" otherwise). Stricter than flannel's pattern: nothing before or
- * behind, host bits clear, 1..31 and 1..127 bits, and addresses that hosts can have: a key must not
- * draw everybody's default route or loopback into the overlay.
+ * behind, host bits clear, 1..31 and 1..127 bits, and no special address (base/special.h, as for
+ * Network): a key must not draw everybody's default route or loopback into the overlay.
  * @return 0, -EINVAL
  */
 int fl_lease_key_parse(const char *key, struct fl_prefix *subnet, struct fl_prefix *subnet6);

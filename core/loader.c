@@ -18,6 +18,7 @@
 #define NAME_MAX_CHARS 32u
 #define SHOWN_CHARS    40u  /* of a refused name */
 #define LIST_CHARS     400u /* of the types that are there */
+#define KNOWN_FLAGS    FL_BACKEND_RUNS_COMMANDS
 
 struct fl_module {
 	void *handle;
@@ -236,9 +237,9 @@ static int check_ops(const struct fl_backend_ops *ops, const char *path, const c
 			      "%s is built for backend ABI %u, this flanneld has %u: install those "
 			      "of one version",
 			      path, ops->abi, FL_BACKEND_ABI);
-	if (ops->flags & ~FL_BACKEND_RUNS_COMMANDS)
+	if (ops->flags & ~KNOWN_FLAGS)
 		return refuse(why, -ELIBBAD, "%s: its table has unknown flags (%#x)", path,
-			      ops->flags);
+			      ops->flags & ~KNOWN_FLAGS);
 	missing = missing_member(ops);
 	if (missing)
 		return refuse(why, -ELIBBAD, "%s: its table lacks the member %s", path, missing);

@@ -43,54 +43,67 @@ static int read_config(const char *path, struct fl_buf *buf)
 	return r;
 }
 
-/* What the backend makes of its part, if it is installed here. */
-static int check_backend(const char *dir, const struct fl_netconf *nc)
+/* What the backend makes of its part; it says key, value and rule itself. One that is not installed
+ * here is no fault of the config. */
+static enum fl_exit check_backend(const char *path, const char *dir, const struct fl_netconf *nc)
 {
-	struct fl_module *m = NULL;
 	const struct fl_backend_ops *ops;
+	struct fl_module *m = NULL;
 	char *why = NULL;
-	int r = 0;
+	int r = fl_loader_load(dir, nc->backend_type, &m, &why);
 
-	if (fl_loader_load(dir, nc->backend_type, &m, &why) < 0) {
-		(void)fprintf(stderr, "Backend is not checked: %s\n", why ? why : "");
+	if (r < 0) {
+		(void)fprintf(stderr, "%s: Backend is not checked: %s\n", path,
+			      why ? why : strerror(-r));
 		free(why);
-		return 0;
+		return r == -ENOENT ? FL_EXIT_OK : FL_EXIT_BACKEND;
 	}
 	ops = fl_module_ops(m);
-	if (ops->check)
-		r = ops->check(nc->backend);
+	r = ops->check ? ops->check(nc->backend) : 0;
+	if (r == -EINVAL)
+		(void)fprintf(stderr, "%s: backend %s refuses its part\n", path, ops->name);
+	else if (r)
+		(void)fprintf(stderr, "%s: backend %s cannot check its part: check: %s\n", path,
+			      ops->name, strerror(abs(r)));
 	fl_loader_unload(m);
-	return r;
+	return r ? FL_EXIT_FAULT : FL_EXIT_OK;
+}
+
+static int print_config(const struct fl_netconf *nc)
+{
+	char *text = fl_netconf_print(nc);
+
+	if (!text)
+		return -ENOMEM;
+	(void)puts(text);
+	free(text);
+	return 0;
 }
 
 /* --check-config: no etcd, no privileges; the refusal goes to stderr, the config to stdout. */
 static int check_config(const char *path, const char *backend_dir)
 {
+	enum fl_exit code = FL_EXIT_FAULT;
 	struct fl_netconf nc = {0};
 	struct fl_buf text = {0};
-	char *why = NULL, *printed = NULL;
+	char *why = NULL;
 	int r = read_config(path, &text);
 
-	if (r == 0) {
-		r = fl_netconf_parse(text.data ? text.data : "", text.len, &nc, &why);
-	}
-	if (r == 0) {
-		printed = fl_netconf_print(&nc);
-		r = check_backend(backend_dir, &nc);
-		if (r < 0 && asprintf(&why, "the backend refuses its part") < 0)
-			why = NULL;
-	}
-	fl_netconf_done(&nc);
-	if (r == 0 && !printed)
-		r = -ENOMEM;
 	if (r == 0)
-		(void)puts(printed);
-	else
+		r = fl_netconf_parse(text.data ? text.data : "", text.len, &nc, &why);
+	if (r == 0) {
+		code = check_backend(path, backend_dir, &nc);
+		if (code == FL_EXIT_OK)
+			r = print_config(&nc);
+	}
+	if (r < 0) {
 		(void)fprintf(stderr, "%s: %s\n", path, why ? why : strerror(-r));
+		code = FL_EXIT_FAULT;
+	}
 	free(why);
-	free(printed);
+	fl_netconf_done(&nc);
 	fl_buf_done(&text);
-	return r ? FL_EXIT_FAULT : FL_EXIT_OK;
+	return code;
 }
 
 static int list_backends(const char *dir)

@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/log.h"
 #include "base/parse.h"
+#include "base/special.h"
 
 #define SHOWN_MAX      80u /* bytes of a value or key that a message repeats */
 #define WARNINGS_MAX   8u  /* unknown keys named one by one */
@@ -124,15 +125,9 @@ static int read_switch(struct reader *r, const char *key, bool wanted, const cha
 
 static int read_network(struct reader *r)
 {
-	static const struct {
-		const char *prefix, *reason;
-	} useless[] = {
-		{"127.0.0.0/8", "must not overlap the loopback addresses (127.0.0.0/8)"},
-		{"224.0.0.0/4", "must not overlap the multicast addresses (224.0.0.0/4)"},
-	};
 	const struct fl_json *v = member(r, "Network");
 	struct fl_prefix *net = &r->nc->network, other;
-	char given[FL_PREFIX_STRLEN], used[FL_PREFIX_STRLEN];
+	char given[FL_PREFIX_STRLEN], used[FL_PREFIX_STRLEN], rule[96];
 
 	if (!v)
 		return refuse(r, "Network is missing: must be an IPv4 network such as "
@@ -146,10 +141,9 @@ static int read_network(struct reader *r)
 	if (net->len == 0 || net->len > NETWORK_MAX)
 		return refuse_value(r, "Network", v,
 				    "its length must be 1..28 (room for four subnets of /30)");
-	for (size_t i = 0; i < FL_ARRAY_SIZE(useless); i++) {
-		if (fl_prefix_parse(useless[i].prefix, &other) == 0 &&
-		    fl_prefix_overlaps(net, &other))
-			return refuse_value(r, "Network", v, useless[i].reason);
+	if (fl_special(net)) {
+		(void)snprintf(rule, sizeof(rule), "must not overlap %s", fl_special(net));
+		return refuse_value(r, "Network", v, rule);
 	}
 	if (!fl_prefix_is_masked(net)) {
 		other = fl_prefix_masked(net);
@@ -256,7 +250,7 @@ static int read_backend(struct reader *r)
 {
 	const struct fl_json *v = member(r, "Backend"), *type;
 
-	(void)strcpy(r->nc->backend_type, "udp");
+	(void)strcpy(r->nc->backend_type, FL_BACKEND_TYPE_DEFAULT);
 	if (!v)
 		return 0;
 	if (fl_json_type(v) != FL_JSON_OBJECT)

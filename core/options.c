@@ -182,9 +182,14 @@ static int read_env(struct reader *r)
 
 /* --- rules between options */
 
+static const struct fl_option *option_of(const char *name)
+{
+	return fl_option_find(name, strlen(name));
+}
+
 static const struct origin *origin_of(const struct reader *r, const char *name)
 {
-	return &r->set[fl_option_find(name, strlen(name)) - fl_option_table];
+	return &r->set[option_of(name) - fl_option_table];
 }
 
 static int check_certificate(struct reader *r)
@@ -248,7 +253,7 @@ static ssize_t read_first_line(const char *path, char buf[PASSWORD_MAX], bool *o
 /* The file's rule, or NULL after the password has been taken. */
 static const char *take_password(struct reader *r, char buf[PASSWORD_MAX], ssize_t len)
 {
-	const struct fl_option *opt = fl_option_find("etcd-password", strlen("etcd-password"));
+	const struct fl_option *opt = option_of("etcd-password");
 	char *rule = NULL;
 
 	if (len < 0)
@@ -272,19 +277,43 @@ static int load_password(struct reader *r, const struct origin *by)
 	return rule ? refuse(r, by, path, rule) : 0;
 }
 
+/* True for FLANNELD_..., false for a flag. */
+static bool is_variable(const struct origin *by)
+{
+	return by->text && by->text[0] != '-';
+}
+
+/* The command line wins over the environment, also where it gives the other one of two. */
+static int settle_passwords(struct reader *r)
+{
+	const struct origin *password = origin_of(r, "etcd-password");
+	const struct origin *file = origin_of(r, "etcd-password-file");
+	const struct fl_options *o = r->o;
+	char *rule = NULL;
+
+	if (!o->etcd_password[0] || !o->etcd_password_file[0])
+		return 0;
+	if (is_variable(password) == is_variable(file))
+		return refuse(r, file, o->etcd_password_file,
+			      "must not be given together with a password (--etcd-password or "
+			      "FLANNELD_ETCD_PASSWORD)");
+	return fl_option_set(r->o,
+			     option_of(is_variable(file) ? "etcd-password-file" : "etcd-password"),
+			     "", &rule);
+}
+
 static int check_password(struct reader *r)
 {
 	const struct origin *by = origin_of(r, "etcd-password-file");
 	const struct fl_options *o = r->o;
+	int error = settle_passwords(r);
 
+	if (error < 0)
+		return error;
 	if (o->etcd_password[0] && !o->etcd_username[0])
 		return refuse(r, origin_of(r, "etcd-password"), NULL, "needs --etcd-username, too");
 	if (!o->etcd_password_file[0])
 		return 0;
-	if (o->etcd_password[0])
-		return refuse(r, by, o->etcd_password_file,
-			      "must not be given together with a password (--etcd-password or "
-			      "FLANNELD_ETCD_PASSWORD)");
 	if (!o->etcd_username[0])
 		return refuse(r, by, o->etcd_password_file, "needs --etcd-username, too");
 	/* --check and --check-config work without etcd and its secrets */

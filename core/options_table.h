@@ -3,6 +3,7 @@
 #ifndef FL_OPTIONS_TABLE_H
 #define FL_OPTIONS_TABLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,13 +14,15 @@ enum fl_option_type {
 	FL_OPTION_TEXT,	      /* char *: anything, "" too */
 	FL_OPTION_SECRET,     /* char *: likewise, but it is never shown, and wiped from argv */
 	FL_OPTION_PATH,	      /* char *: not empty */
+	FL_OPTION_FILE,	      /* char *: likewise, and no folder */
 	FL_OPTION_LIST,	      /* struct fl_strings: repeatable */
+	FL_OPTION_REGEXES,    /* struct fl_strings: likewise, each a pattern of extif.h */
 	FL_OPTION_URLS,	      /* char *: comma list of http(s) URLs */
-	FL_OPTION_FOLDER,     /* char *: /like/this */
-	FL_OPTION_IP,	      /* char *: an address; "" only if that is the default */
-	FL_OPTION_IPV4,	      /* char *: likewise, IPv4 alone */
+	FL_OPTION_FOLDER,     /* char *: /like/this, also written like/this/ */
+	FL_OPTION_IP,	      /* char *: an address; "" stands for the default */
+	FL_OPTION_HOST,	      /* char *: likewise, IPv4, and one that a host can have */
 	FL_OPTION_BOOL,	      /* bool, as in Go: -x, -x=false, never -x false */
-	FL_OPTION_NUMBER,     /* uint64_t, min..max */
+	FL_OPTION_NUMBER,     /* uint64_t, min..max, as Go reads an int: also 0x10, +1_000 */
 	FL_OPTION_DURATION,   /* uint64_t, seconds, min..max */
 	FL_OPTION_LOG_FORMAT, /* enum fl_log_format */
 	FL_OPTION_IGNORED,    /* no field: a warning */
@@ -49,6 +52,7 @@ struct fl_option {
 	const char *def;  /* the default as one would write it; "" for none */
 	uint64_t min;	  /* NUMBER, DURATION */
 	uint64_t max;	  /* likewise */
+	bool floor;	  /* NUMBER: what is less than min counts as min */
 	const char *unit; /* of a NUMBER, for messages; NULL: none */
 	const char *arg;  /* the value's name in --help; NULL for booleans */
 	const char *help;

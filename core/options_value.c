@@ -14,6 +14,8 @@
 #include "base/addr.h"
 #include "base/buf.h"
 #include "base/parse.h"
+#include "base/special.h"
+#include "extif.h"
 #include "options.h"
 #include "options_table.h"
 
@@ -79,6 +81,15 @@ static int set_path(const struct fl_option *opt, const char *value, void *field,
 	return set_text(opt, value, field, rule);
 }
 
+static int set_file(const struct fl_option *opt, const char *value, void *field, char **rule)
+{
+	size_t len = strlen(value);
+
+	if (len > 0 && value[len - 1] == '/')
+		return rule_is(rule, "must name a file, not a folder");
+	return set_path(opt, value, field, rule);
+}
+
 /* An empty entry means nothing: "--iface=$IFACE" in a script where IFACE is not set. */
 static int add_item(const struct fl_option *opt, const char *value, void *field, char **rule)
 {
@@ -101,15 +112,24 @@ static int add_item(const struct fl_option *opt, const char *value, void *field,
 	return 0;
 }
 
+static int add_regex(const struct fl_option *opt, const char *value, void *field, char **rule)
+{
+	int r = value[0] ? fl_extif_check_regex(value, rule) : 0;
+
+	return r < 0 ? r : add_item(opt, value, field, rule);
+}
+
 static int set_ip(const struct fl_option *opt, const char *value, void *field, char **rule)
 {
-	bool v4_only = opt->type == FL_OPTION_IPV4;
+	bool host = opt->type == FL_OPTION_HOST;
 	struct fl_addr addr = {0};
 
-	if (!value[0] && !opt->def[0])
-		return set_text(opt, value, field, rule);
-	if (fl_addr_parse(value, &addr) < 0 || (v4_only && addr.family != AF_INET))
-		return rule_is(rule, "must be an %s address", v4_only ? "IPv4" : "IP");
+	if (!value[0])
+		return set_text(opt, opt->def, field, rule);
+	if (fl_addr_parse(value, &addr) < 0 || (host && addr.family != AF_INET))
+		return rule_is(rule, "must be an %s address", host ? "IPv4" : "IP");
+	if (host && fl_special_addr(&addr))
+		return rule_is(rule, "must not be in %s", fl_special_addr(&addr));
 	return set_text(opt, value, field, rule);
 }
 
@@ -127,16 +147,16 @@ static bool has_dots(const char *path)
 
 static int set_folder(const struct fl_option *opt, const char *value, void *field, char **rule)
 {
+	const char *slash = value[0] == '/' ? "" : "/";
 	size_t len = strlen(value);
 	char *copy;
 	int r;
 
 	while (len > 0 && value[len - 1] == '/')
 		len--;
-	if (value[0] != '/' || len == 0 || has_dots(value))
-		return rule_is(rule, "must start with /, name a folder, and do without . and ..");
-	copy = strndup(value, len);
-	if (!copy)
+	if (len == 0 || has_dots(value))
+		return rule_is(rule, "must name a folder, and do without . and ..");
+	if (asprintf(&copy, "%s%.*s", slash, (int)len, value) < 0)
 		return -ENOMEM;
 	r = set_text(opt, copy, field, rule);
 	free(copy);
@@ -151,8 +171,16 @@ static int set_bool(const struct fl_option *opt, const char *value, void *field,
 
 static int set_number(const struct fl_option *opt, const char *value, void *field, char **rule)
 {
-	if (fl_parse_u64(value, opt->min, opt->max, field) == 0)
+	uint64_t *number = field;
+	int64_t n;
+	int r = fl_parse_go_int(value, &n);
+
+	if (r == 0 && opt->floor && n < (int64_t)opt->min)
+		n = (int64_t)opt->min;
+	if (r == 0 && n >= (int64_t)opt->min && n <= (int64_t)opt->max) {
+		*number = (uint64_t)n;
 		return 0;
+	}
 	return rule_is(rule, "must be %" PRIu64 "..%" PRIu64 "%s%s%s", opt->min, opt->max,
 		       opt->unit ? " (" : "", opt->unit ? opt->unit : "", opt->unit ? ")" : "");
 }
@@ -327,11 +355,13 @@ static const setter setters[] = {
 	[FL_OPTION_TEXT] = set_text,
 	[FL_OPTION_SECRET] = set_text,
 	[FL_OPTION_PATH] = set_path,
+	[FL_OPTION_FILE] = set_file,
 	[FL_OPTION_LIST] = add_item,
+	[FL_OPTION_REGEXES] = add_regex,
 	[FL_OPTION_URLS] = set_urls,
 	[FL_OPTION_FOLDER] = set_folder,
 	[FL_OPTION_IP] = set_ip,
-	[FL_OPTION_IPV4] = set_ip,
+	[FL_OPTION_HOST] = set_ip,
 	[FL_OPTION_BOOL] = set_bool,
 	[FL_OPTION_NUMBER] = set_number,
 	[FL_OPTION_DURATION] = set_duration,
@@ -341,10 +371,15 @@ static const setter setters[] = {
 	[FL_OPTION_REFUSED_ON] = refuse_if_on,
 };
 
+static bool is_list(const struct fl_option *opt)
+{
+	return opt->type == FL_OPTION_LIST || opt->type == FL_OPTION_REGEXES;
+}
+
 /* True if the option's field is an owned string. */
 static bool is_text(const struct fl_option *opt)
 {
-	return opt->type <= FL_OPTION_IPV4 && opt->type != FL_OPTION_LIST;
+	return opt->type <= FL_OPTION_HOST && !is_list(opt);
 }
 
 static void *field_of(struct fl_options *o, const struct fl_option *opt)
@@ -384,6 +419,6 @@ void fl_option_done(struct fl_options *o, const struct fl_option *opt)
 
 	if (is_text(opt))
 		wipe_free(*(char **)field);
-	else if (opt->type == FL_OPTION_LIST)
+	else if (is_list(opt))
 		free_list(field);
 }

@@ -267,3 +267,14 @@ int fl_subnet_env_write(const char *path, const struct fl_subnet_env *env)
 	fl_buf_done(&text);
 	return r;
 }
+
+int fl_subnet_env_check(const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	if (S_ISREG(st.st_mode) || S_ISLNK(st.st_mode))
+		return 0;
+	return S_ISDIR(st.st_mode) ? -EISDIR : -EEXIST;
+}

@@ -27,4 +27,11 @@ int fl_subnet_env_read(const char *path, struct fl_subnet_env *ret);
  */
 int fl_subnet_env_write(const char *path, const struct fl_subnet_env *env);
 
+/**
+ * Whether @p path is one to write to: a regular file, nothing yet, or a symlink, which the file
+ * will replace, wherever it leads.
+ * @return 0; -EISDIR; -EEXIST for anything else that is there; other -errno of lstat(2)
+ */
+int fl_subnet_env_check(const char *path);
+
 #endif

@@ -1,6 +1,7 @@
 /* store/etcd_acquire.c - take a lease: the one of our address, the previous subnet, or a new one.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,7 @@
 #define RACE_MAX_MS	   1000u
 #define POOL_MIN_MS	   1000u
 #define POOL_MAX_MS	   5000u
+#define REASON_MAX	   160u /* bytes, with NUL */
 
 static const struct fl_etcd_chan_ops list_ops, write_ops, remove_ops;
 
@@ -77,10 +79,42 @@ static struct fl_lease_record *decode(const struct fl_etcd_entry *e)
 	return rec;
 }
 
-/* Of several leases of our address: the previous subnet, else one that the config allows. */
-static unsigned int rank(const struct fl_etcd_acquire *a, const struct fl_lease_record *rec)
+/* Which of our addresses @subnet holds, or NULL. Such a lease would lead the tunnel into itself. */
+static const struct fl_addr *held_address(const struct fl_etcd *etcd,
+					  const struct fl_prefix *subnet)
 {
-	if (!fl_netconf_allows(a->nc, &rec->lease.subnet))
+	const struct fl_addr *public_ip = &etcd->own.rec->lease.public_ip;
+
+	if (fl_prefix_contains(subnet, &etcd->acquire.underlay))
+		return &etcd->acquire.underlay;
+	return fl_prefix_contains(subnet, public_ip) ? public_ip : NULL;
+}
+
+/* NULL if we may lease @subnet; else why not: "the network config does not allow it". */
+static const char *objection(const struct fl_etcd *etcd, const struct fl_prefix *subnet,
+			     char buf[REASON_MAX])
+{
+	const struct fl_addr *held = held_address(etcd, subnet);
+	char addr[FL_ADDR_STRLEN];
+
+	if (!fl_netconf_allows(etcd->acquire.nc, subnet))
+		return "the network config does not allow it";
+	if (!held)
+		return NULL;
+	(void)snprintf(buf, REASON_MAX,
+		       "it holds this host's own address %s, and tunnels to it would lead into "
+		       "themselves",
+		       fl_addr_format(held, addr));
+	return buf;
+}
+
+/* Of several leases of our address: the previous subnet, else one that we may have. */
+static unsigned int rank(const struct fl_etcd *etcd, const struct fl_lease_record *rec)
+{
+	const struct fl_etcd_acquire *a = &etcd->acquire;
+	char reason[REASON_MAX];
+
+	if (objection(etcd, &rec->lease.subnet, reason))
 		return 0;
 	return fl_prefix_equal(&rec->lease.subnet, &a->previous) ? 2 : 1;
 }
@@ -91,7 +125,7 @@ static void consider(struct fl_etcd *etcd, struct fl_lease_record *rec)
 
 	if (fl_addr_equal(&rec->lease.public_ip, &etcd->own.rec->lease.public_ip) &&
 	    !fl_prefix_is_set(&rec->lease.subnet6)) {
-		if (!a->found || rank(a, rec) > rank(a, a->found)) {
+		if (!a->found || rank(etcd, rec) > rank(etcd, a->found)) {
 			fl_lease_record_free(a->found);
 			a->found = rec;
 			return;
@@ -104,6 +138,22 @@ static void consider(struct fl_etcd *etcd, struct fl_lease_record *rec)
 	fl_lease_record_free(rec);
 }
 
+/* The pool, without the subnets that hold our own addresses. */
+static int open_pool(struct fl_etcd *etcd)
+{
+	struct fl_etcd_acquire *a = &etcd->acquire;
+	const struct fl_prefix underlay = {a->underlay, 32};
+	const struct fl_prefix public_ip = {etcd->own.rec->lease.public_ip, 32};
+
+	if (a->taken)
+		return 0;
+	if (fl_allocator_create(a->nc, &a->taken) < 0)
+		return -ENOMEM;
+	(void)fl_allocator_take(a->taken, &underlay); /* none of IPv4: nothing to do */
+	(void)fl_allocator_take(a->taken, &public_ip);
+	return 0;
+}
+
 static void on_entry(struct fl_etcd *etcd, const struct fl_etcd_entry *e)
 {
 	struct fl_etcd_acquire *a = &etcd->acquire;
@@ -113,12 +163,14 @@ static void on_entry(struct fl_etcd *etcd, const struct fl_etcd_entry *e)
 
 	if (fl_lease_key_parse(e->key, &subnet, &subnet6) < 0)
 		return;
-	if (!a->taken && fl_allocator_create(a->nc, &a->taken) < 0)
+	if (open_pool(etcd) < 0)
 		a->failed = true;
-	if (a->failed || fl_allocator_take(a->taken, &subnet) < 0) {
+	/* Nobody is reached by a lease as large as Network: one entry must not use up the pool. */
+	if (!a->failed && subnet.len > a->nc->network.len &&
+	    fl_allocator_take(a->taken, &subnet) < 0)
 		a->failed = true;
+	if (a->failed)
 		return;
-	}
 	a->count++;
 	previous = fl_prefix_equal(&subnet, &a->previous);
 	a->previous_taken = a->previous_taken || previous;
@@ -169,12 +221,11 @@ static void remove_found(struct fl_etcd *etcd)
 		.ttl_s = FL_ETCD_FOREVER,
 		.timeout_ms = REQUEST_TIMEOUT_MS,
 	};
-	char text[FL_PREFIX_STRLEN];
+	char text[FL_PREFIX_STRLEN], buf[REASON_MAX];
+	const char *reason = objection(etcd, &a->found->lease.subnet, buf);
 
-	fl_warn("etcd",
-		"%s: a lease of our address that the network config does not allow; "
-		"deleting it",
-		fl_prefix_format(&a->found->lease.subnet, text));
+	fl_warn("etcd", "%s: a lease of our address, but %s; deleting it",
+		fl_prefix_format(&a->found->lease.subnet, text), reason ? reason : "of no use");
 	(void)fl_lease_key_format(&a->found->lease.subnet, NULL, etcd->own.key);
 	fl_etcd_chan_start(&etcd->requests, &remove_ops, &req, 0);
 }
@@ -192,19 +243,17 @@ static bool was_ours(const struct fl_etcd *etcd, const struct fl_lease_record *r
 	return fl_lease_same(&as_ours, &mine);
 }
 
-static void tell_previous(struct fl_etcd_acquire *a)
+static void tell_previous(struct fl_etcd *etcd, const char *reason)
 {
+	struct fl_etcd_acquire *a = &etcd->acquire;
 	char text[FL_PREFIX_STRLEN], ip[FL_ADDR_STRLEN];
 
 	if (a->told_previous)
 		return;
 	a->told_previous = true;
 	(void)fl_prefix_format(&a->previous, text);
-	if (!fl_netconf_allows(a->nc, &a->previous))
-		fl_warn("etcd",
-			"%s: our previous subnet, but the network config does not allow it; "
-			"taking another",
-			text);
+	if (reason)
+		fl_warn("etcd", "%s: our previous subnet, but %s; taking another", text, reason);
 	else if (a->at_previous)
 		fl_warn("etcd", "%s: our previous subnet, but %s holds it now; taking another",
 			text, fl_addr_format(&a->at_previous->lease.public_ip, ip));
@@ -219,36 +268,52 @@ static void tell_previous(struct fl_etcd_acquire *a)
 static bool take_previous(struct fl_etcd *etcd)
 {
 	struct fl_etcd_acquire *a = &etcd->acquire;
-	bool allowed;
+	char buf[REASON_MAX];
+	const char *reason;
 
 	if (!fl_prefix_is_set(&a->previous))
 		return false;
-	allowed = fl_netconf_allows(a->nc, &a->previous);
-	if (allowed && a->at_previous && was_ours(etcd, a->at_previous)) {
+	reason = objection(etcd, &a->previous, buf);
+	if (!reason && a->at_previous && was_ours(etcd, a->at_previous)) {
 		write_lease(etcd, &a->previous, a->at_previous);
 		return true;
 	}
-	if (!allowed || a->previous_taken || !fl_allocator_is_free(a->taken, &a->previous)) {
-		tell_previous(a);
+	if (reason || a->previous_taken || !fl_allocator_is_free(a->taken, &a->previous)) {
+		tell_previous(etcd, reason);
 		return false;
 	}
 	write_lease(etcd, &a->previous, NULL);
 	return true;
 }
 
+/* ", and ... is no choice", or nothing. */
+static const char *own_part(const struct fl_etcd_acquire *a, char buf[REASON_MAX])
+{
+	struct fl_prefix own = {a->underlay, a->nc->subnet_len};
+	char text[FL_PREFIX_STRLEN], addr[FL_ADDR_STRLEN];
+
+	own = fl_prefix_masked(&own);
+	buf[0] = '\0';
+	if (fl_netconf_allows(a->nc, &own))
+		(void)snprintf(buf, REASON_MAX,
+			       ", and %s, which holds this host's own address %s, is no choice",
+			       fl_prefix_format(&own, text), fl_addr_format(&a->underlay, addr));
+	return buf;
+}
+
 static void wait_for_room(struct fl_etcd *etcd)
 {
 	struct fl_etcd_acquire *a = &etcd->acquire;
-	char first[FL_ADDR_STRLEN], last[FL_ADDR_STRLEN], net[FL_PREFIX_STRLEN];
+	char first[FL_ADDR_STRLEN], last[FL_ADDR_STRLEN], net[FL_PREFIX_STRLEN], own[REASON_MAX];
 
 	(void)fl_addr_format(&a->nc->subnet_min, first);
 	(void)fl_addr_format(&a->nc->subnet_max, last);
 	(void)fl_prefix_format(&a->nc->network, net);
 	if (!a->waiting)
 		fl_err("etcd",
-		       "no free /%u from %s to %s in %s: %u leases are taken; waiting for "
+		       "no free /%u from %s to %s in %s: %u leases are taken%s; waiting for "
 		       "one to be released or to expire",
-		       a->nc->subnet_len, first, last, net, a->count);
+		       a->nc->subnet_len, first, last, net, a->count, own_part(a, own));
 	a->waiting = true;
 	fl_etcd_wait_for(etcd, "waiting for a free /%u in %s: %u leases are taken",
 			 a->nc->subnet_len, net, a->count);
@@ -270,14 +335,14 @@ static void on_listed(struct fl_etcd *etcd, const struct fl_etcd_result *res)
 	struct fl_etcd_acquire *a = &etcd->acquire;
 
 	(void)res; /* MISSING: nobody has a lease yet */
-	if (!a->taken && fl_allocator_create(a->nc, &a->taken) < 0)
+	if (open_pool(etcd) < 0)
 		a->failed = true;
 	if (a->failed) {
 		fl_err("etcd", "out of memory while reading the leases; retrying");
 		list(etcd, POOL_MAX_MS);
 		return;
 	}
-	if (a->found && rank(a, a->found) > 0)
+	if (a->found && rank(etcd, a->found) > 0)
 		write_lease(etcd, &a->found->lease.subnet, a->found);
 	else if (a->found)
 		remove_found(etcd);
@@ -343,7 +408,7 @@ static const struct fl_etcd_chan_ops write_ops = {.entry = fl_etcd_own_look, .do
 static const struct fl_etcd_chan_ops remove_ops = {.entry = no_entry, .done = on_removed};
 
 int fl_etcd_acquire(struct fl_store *s, const struct fl_netconf *nc, const struct fl_lease *mine,
-		    const struct fl_prefix *previous)
+		    const struct fl_prefix *previous, const struct fl_addr *underlay)
 {
 	struct fl_etcd *etcd = fl_etcd_of(s);
 	struct fl_etcd_acquire *a = &etcd->acquire;
@@ -357,6 +422,8 @@ int fl_etcd_acquire(struct fl_store *s, const struct fl_netconf *nc, const struc
 	a->nc = nc;
 	if (previous)
 		a->previous = *previous;
+	if (underlay)
+		a->underlay = *underlay;
 	(void)fl_backoff_init(&a->race, RACE_MIN_MS, RACE_MAX_MS);
 	(void)fl_backoff_init(&a->wait, POOL_MIN_MS, POOL_MAX_MS);
 	list(etcd, 0);

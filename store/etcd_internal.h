@@ -96,6 +96,7 @@ struct fl_etcd_keys {
 struct fl_etcd_acquire {
 	const struct fl_netconf *nc;   /* borrowed until acquired() */
 	struct fl_prefix previous;     /* or none */
+	struct fl_addr underlay;       /* our address there, or none */
 	struct fl_allocator *taken;    /* NULL while no listing runs */
 	struct fl_lease_record *found; /* a lease of our address */
 	struct fl_lease_record *at_previous;
@@ -196,7 +197,7 @@ void fl_etcd_trouble(struct fl_etcd_chan *ch, enum fl_etcd_trouble trouble, cons
 /* ---- etcd_acquire.c ---- */
 
 int fl_etcd_acquire(struct fl_store *s, const struct fl_netconf *nc, const struct fl_lease *mine,
-		    const struct fl_prefix *previous);
+		    const struct fl_prefix *previous, const struct fl_addr *underlay);
 void fl_etcd_acquire_done(struct fl_etcd *etcd);
 
 /* ---- etcd_own.c ---- */
@@ -241,9 +242,10 @@ int fl_etcd_keys_take(struct fl_etcd_keys *keys, const char *key, const struct f
  * if another one was passed over for it */
 bool fl_etcd_keys_drop(struct fl_etcd_keys *keys, const char *key, const struct fl_prefix *subnet,
 		       bool *rivalled);
-/** A snapshot begins; when it is complete, drop the keys that it did not have. @return true if
- * another was passed over for one of them */
+/** A snapshot begins. */
 void fl_etcd_keys_begin(struct fl_etcd_keys *keys);
+/** It is complete: drop the keys that it did not have. @return true if another was passed over for
+ * one of them */
 bool fl_etcd_keys_end(struct fl_etcd_keys *keys);
 void fl_etcd_keys_done(struct fl_etcd_keys *keys);
 

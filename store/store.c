@@ -24,9 +24,9 @@ int fl_store_fetch_config(struct fl_store *s)
 }
 
 int fl_store_acquire(struct fl_store *s, const struct fl_netconf *nc, const struct fl_lease *mine,
-		     const struct fl_prefix *previous)
+		     const struct fl_prefix *previous, const struct fl_addr *underlay)
 {
-	return s->ops->acquire(s, nc, mine, previous);
+	return s->ops->acquire(s, nc, mine, previous, underlay);
 }
 
 int fl_store_watch(struct fl_store *s)

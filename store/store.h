@@ -77,7 +77,7 @@ struct fl_store_ops {
 		      struct fl_store_listener *listener, struct fl_store **ret, char **why);
 	int (*fetch_config)(struct fl_store *s);
 	int (*acquire)(struct fl_store *s, const struct fl_netconf *nc, const struct fl_lease *mine,
-		       const struct fl_prefix *previous);
+		       const struct fl_prefix *previous, const struct fl_addr *underlay);
 	int (*watch)(struct fl_store *s);
 	int (*release)(struct fl_store *s);
 	void (*destroy)(struct fl_store *s);
@@ -108,10 +108,12 @@ int fl_store_fetch_config(struct fl_store *s);
  * flannel does: one with our PublicIP that nc allows is taken over (a reservation, without TTL,
  * stays one), one that nc does not allow is deleted; else @p previous (may be none) if free and
  * allowed; else a pick of the allocator. Creation is exclusive; a lost race begins again. An
- * exhausted pool is said (which, how many) and waited out. Ends in acquired().
+ * exhausted pool is said (which, how many) and waited out. A subnet that holds @p underlay, our
+ * address on the underlay (may be none), or our PublicIP counts as one that nc does not allow: the
+ * others' tunnels to us would lead into themselves. Ends in acquired().
  */
 int fl_store_acquire(struct fl_store *s, const struct fl_netconf *nc, const struct fl_lease *mine,
-		     const struct fl_prefix *previous);
+		     const struct fl_prefix *previous, const struct fl_addr *underlay);
 
 /** After acquired(): report the others' leases, for ever, and keep the own one: renew it in time,
  * re-create it when it vanishes. One snapshot first. */

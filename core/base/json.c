@@ -347,7 +347,7 @@ int fl_json_parse(const char *text, size_t len, struct fl_json **ret, char **why
 
 enum fl_json_type fl_json_type(const struct fl_json *v)
 {
-	return (enum fl_json_type)v->type;
+	return v ? (enum fl_json_type)v->type : FL_JSON_NULL;
 }
 
 const char *fl_json_type_name(const struct fl_json *v)
@@ -358,7 +358,7 @@ const char *fl_json_type_name(const struct fl_json *v)
 		[FL_JSON_ARRAY] = "an array",  [FL_JSON_OBJECT] = "an object",
 	};
 
-	return names[v->type];
+	return names[fl_json_type(v)];
 }
 
 static bool same_name(const char *a, const char *b)
@@ -387,7 +387,7 @@ const struct fl_json *fl_json_get(const struct fl_json *obj, const char *key)
 
 const struct fl_json *fl_json_first(const struct fl_json *v)
 {
-	return v->type == FL_JSON_OBJECT || v->type == FL_JSON_ARRAY ? v->first : NULL;
+	return v && (v->type == FL_JSON_OBJECT || v->type == FL_JSON_ARRAY) ? v->first : NULL;
 }
 
 const struct fl_json *fl_json_next(const struct fl_json *v)
@@ -402,7 +402,7 @@ const char *fl_json_key(const struct fl_json *v)
 
 const char *fl_json_string(const struct fl_json *v)
 {
-	if (v->type != FL_JSON_STRING || memchr(v->text, 0, v->len))
+	if (!v || v->type != FL_JSON_STRING || memchr(v->text, 0, v->len))
 		return NULL;
 	return v->text;
 }
@@ -412,7 +412,7 @@ int fl_json_int(const struct fl_json *v, int64_t *ret)
 	intmax_t value;
 	char *end;
 
-	if (v->type != FL_JSON_NUMBER)
+	if (!v || v->type != FL_JSON_NUMBER)
 		return -EINVAL;
 	errno = 0;
 	value = strtoimax(v->text, &end, 10);
@@ -424,7 +424,7 @@ int fl_json_int(const struct fl_json *v, int64_t *ret)
 
 int fl_json_bool(const struct fl_json *v, bool *ret)
 {
-	if (v->type != FL_JSON_BOOL)
+	if (!v || v->type != FL_JSON_BOOL)
 		return -EINVAL;
 	*ret = v->truth;
 	return 0;

@@ -12,7 +12,8 @@
 extern "C" {
 #endif
 
-/** A value of a parsed document. The root owns the whole tree; all others are borrowed from it. */
+/** A value of a parsed document. The root owns the whole tree; all others are borrowed from it. For
+ * the functions that look at one, a NULL, as fl_json_get() returns it, is like null. */
 struct fl_json;
 
 enum fl_json_type {

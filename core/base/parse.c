@@ -2,6 +2,7 @@
 #include "parse.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 #include "defs.h"
@@ -33,6 +34,59 @@ int fl_parse_u64(const char *text, uint64_t min, uint64_t max, uint64_t *ret)
 	if (r == -EINVAL || *text)
 		return -EINVAL;
 	if (r < 0 || value < min || value > max)
+		return -ERANGE;
+	*ret = value;
+	return 0;
+}
+
+/** The base that the text at *@p at announces; *@p at is moved to the digits. */
+static int read_base(const char **at)
+{
+	const char *p = *at;
+	int base = 0;
+
+	if (p[0] != '0' || !p[1])
+		return 10;
+	if (p[1] == 'x' || p[1] == 'X')
+		base = 16;
+	else if (p[1] == 'o' || p[1] == 'O')
+		base = 8;
+	else if (p[1] == 'b' || p[1] == 'B')
+		base = 2;
+	*at += base ? 2 : 1;
+	return base ? base : 8;
+}
+
+/** @return 16 and more if @p c is no digit */
+static int digit_of(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : INT_MAX;
+}
+
+int fl_parse_go_int(const char *text, int64_t *ret)
+{
+	bool negative = *text == '-', over = false;
+	const char *start = text + (negative || *text == '+'), *p = start;
+	int64_t base = read_base(&p), value = 0;
+	size_t digits = 0;
+
+	for (; *p; p++, digits++) {
+		int64_t digit;
+
+		p += *p == '_' && p > start; /* what announces the base counts as a digit here */
+		digit = digit_of(*p);
+		if (digit >= base)
+			return -EINVAL;
+		over |= __builtin_mul_overflow(value, base, &value) ||
+			__builtin_add_overflow(value, negative ? -digit : digit, &value);
+	}
+	if (digits == 0)
+		return -EINVAL;
+	if (over)
 		return -ERANGE;
 	*ret = value;
 	return 0;

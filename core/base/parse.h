@@ -11,6 +11,12 @@
  * @return 0, -EINVAL if it is no number, -ERANGE if outside min..max; @p ret is set only on 0
  */
 int fl_parse_u64(const char *text, uint64_t min, uint64_t max, uint64_t *ret);
+/**
+ * What Go's flag package takes for an int: a sign; 0x, 0o, 0b or 0 before hexadecimal, octal,
+ * binary, octal digits; single underscores between digits, or behind what is before them.
+ * @return 0, -EINVAL if it is no number, -ERANGE beyond 64 bits; @p ret is set only on 0
+ */
+int fl_parse_go_int(const char *text, int64_t *ret);
 /** Go's strconv.ParseBool: 1 t T TRUE true True 0 f F FALSE false False. @return 0, -EINVAL */
 int fl_parse_bool(const char *text, bool *ret);
 /** Go's time.ParseDuration, whole seconds wanted: "24h", "90m", "1h30m", "3600s". @return 0,

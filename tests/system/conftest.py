@@ -10,6 +10,7 @@ import pytest
 
 from harness.build import BACKEND_DIR, FLANNELD
 from harness.etcd import Etcd
+from harness.modules import Modules
 from harness.netns import leftovers
 from harness.tls import Tls
 from harness.underlay import Underlay
@@ -46,6 +47,13 @@ def folder():
     path = pathlib.Path(tempfile.mkdtemp(prefix="flanneld-test-"))
     yield path
     shutil.rmtree(path)
+
+
+@pytest.fixture
+def modules():
+    """Below /var/lib, because others may write to /tmp."""
+    with tempfile.TemporaryDirectory(prefix="flanneld-test-", dir="/var/lib") as path:
+        yield Modules(path)
 
 
 @pytest.fixture

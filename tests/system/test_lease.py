@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from harness import kernel
 from harness.wait import holds, wait_equal, wait_until
 
 SHORT = "--subnet-lease-ttl=5s"  # the shortest there is
@@ -46,6 +47,53 @@ def test_the_previous_subnet_is_asked_for_again(world):
     world.etcd.delete(world.key(subnet))
     host.start()
     assert host.subnet == subnet
+
+
+def config_over_the_underlay(world, **members):
+    """Two subnets: one holds the addresses of hosts on the underlay, the other none."""
+    world.config("192.168.0.0/16", **{
+        "SubnetMin": "192.168.0.0", "SubnetMax": "192.168.192.0", "SubnetLen": 18, **members})
+
+
+def test_no_subnet_with_the_own_address_is_leased(world):
+    config_over_the_underlay(world, SubnetMax="192.168.64.0")
+    host = world.host()
+    world.put_lease("192.168.0.0/18", host.address, "0a:00:00:00:00:01")
+    os.makedirs(os.path.dirname(host.subnet_file))
+    with open(host.subnet_file, "w", encoding="ascii") as file:
+        file.write("FLANNEL_NETWORK=192.168.0.0/16\nFLANNEL_SUBNET=192.168.0.1/18\n")
+    host.start()
+    assert host.subnet_env()["FLANNEL_SUBNET"] == "192.168.64.1/18"
+    assert world.lease("192.168.0.0/18") is None
+    assert host.log().count(f"holds this host's own address {host.address}") == 2
+    assert host.log().count("Network 192.168.0.0/16 overlaps 192.168.0.0/16") == 1
+
+
+def test_no_lease_leads_the_tunnel_into_itself(world):
+    config_over_the_underlay(world, SubnetMin="192.168.64.0", SubnetMax="192.168.64.0")
+    host = world.host().start()
+    world.put_lease("192.168.0.0/18", "192.0.2.1", "0a:00:00:00:00:01")
+    world.put_lease("192.168.128.0/18", "192.168.128.9", "0a:00:00:00:00:02")
+    world.put_lease("192.168.192.0/18", "192.0.2.3", "0a:00:00:00:00:03")
+    wait_equal(lambda: list(host.peers()), ["192.168.192.0/18"], "the one sane lease is reached")
+    assert "holds our own address" in host.log() and "holds its own PublicIP" in host.log()
+
+
+def test_a_device_of_an_earlier_vni_is_named(world):
+    world.config()
+    host = world.host().start()
+    host.netns.batch("link add flannel.br type bridge", "addr add 10.5.9.1/24 dev flannel.br")
+    host.restart()
+    assert "ip link del" not in host.log()  # neither its own nor somebody's bridge
+    before = host.device
+    world.vni += 50000
+    world.config()
+    host.restart()
+    assert host.log().count(f"ip link del {before}") == 1
+    assert kernel.device(host.netns, before)["ifname"] == before
+    host.netns.batch(f"link del {before}")
+    host.restart()
+    assert host.log().count("ip link del") == 1
 
 
 def test_a_previous_subnet_that_another_holds_is_not_taken(world):

@@ -316,6 +316,16 @@ static enum what dumped(const struct nlmsghdr *nlh)
 	}
 }
 
+/* No route leads anywhere: what asks for one has to live with that. */
+int fl_rtnl_get(struct fl_rtnl *rtnl, struct nlmsghdr *nlh, fl_rtnl_cb cb, void *data)
+{
+	(void)rtnl;
+	(void)nlh;
+	(void)cb;
+	(void)data;
+	return -ENETUNREACH;
+}
+
 int fl_rtnl_dump(struct fl_rtnl *rtnl, struct nlmsghdr *nlh, fl_rtnl_cb cb, void *data)
 {
 	char buf[FL_RTNL_MSG_MAX] __attribute__((aligned(8)));

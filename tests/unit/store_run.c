@@ -35,7 +35,9 @@ static void on_config(struct fl_store_listener *l, const char *text, size_t len)
 	(void)l;
 	if (fl_netconf_parse(text, len, &told.nc, &why) < 0)
 		fail_msg("config: %s", why);
-	assert_int_equal(fl_store_acquire(told.store, &told.nc, &told.mine, &told.previous), 0);
+	assert_int_equal(
+		fl_store_acquire(told.store, &told.nc, &told.mine, &told.previous, &told.underlay),
+		0);
 }
 
 static void on_acquired(struct fl_store_listener *l, const struct fl_lease_record *own)

@@ -17,6 +17,7 @@ struct told {
 	struct fl_netconf nc;
 	struct fl_store *store;
 	struct fl_prefix previous;
+	struct fl_addr underlay;
 	struct fl_lease mine;
 };
 

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "base/addr.h"
+#include "base/special.h"
 
 static struct fl_addr addr(const char *text)
 {
@@ -276,6 +277,51 @@ static void only_a_station_s_mac_is_unicast(void **state)
 	assert_true(fl_mac_is_unicast(&one));
 }
 
+static void tells_special_addresses_from_those_of_hosts(void **state)
+{
+	static const char *const special[] = {
+		"0.0.0.0",	 "0.255.255.255",  "127.0.0.1", "224.0.0.1",
+		"239.255.255.1", "240.0.0.1",	   "::",	"::1",
+		"ff02::1",	 "255.255.255.255"};
+	static const char *const hosts[] = {"1.0.0.0",	   "126.255.255.255", "128.0.0.0",
+					    "169.254.1.1", "223.255.255.255", "10.0.0.1",
+					    "::2",	   "fe80::1",	      "2001:db8::1"};
+	struct fl_addr none = {0}, a;
+
+	(void)state;
+	for (size_t i = 0; i < FL_ARRAY_SIZE(special); i++) {
+		a = addr(special[i]);
+		assert_non_null(fl_special_addr(&a));
+	}
+	for (size_t i = 0; i < FL_ARRAY_SIZE(hosts); i++) {
+		a = addr(hosts[i]);
+		assert_null(fl_special_addr(&a));
+	}
+	assert_null(fl_special_addr(&none));
+}
+
+static void a_network_is_special_if_any_of_its_addresses_is(void **state)
+{
+	static const char *const special[] = {"0.0.0.0/0",   "64.0.0.0/2",   "126.0.0.0/7",
+					      "127.0.0.0/8", "127.1.2.0/24", "192.0.0.0/2",
+					      "::/64",	     "fe00::/7"};
+	static const char *const others[] = {"1.0.0.0/8",   "126.0.0.0/8",	"128.0.0.0/2",
+					     "192.0.0.0/3", "223.255.255.0/24", "fd00::/8"};
+	struct fl_prefix p;
+
+	(void)state;
+	for (size_t i = 0; i < FL_ARRAY_SIZE(special); i++) {
+		p = prefix(special[i]);
+		assert_non_null(fl_special(&p));
+	}
+	for (size_t i = 0; i < FL_ARRAY_SIZE(others); i++) {
+		p = prefix(others[i]);
+		assert_null(fl_special(&p));
+	}
+	p = prefix("127.1.2.0/24");
+	assert_string_equal(fl_special(&p), "127.0.0.0/8 (loopback)");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -294,6 +340,8 @@ int main(void)
 		cmocka_unit_test(macs_survive_a_round_trip),
 		cmocka_unit_test(refuses_what_is_no_mac),
 		cmocka_unit_test(only_a_station_s_mac_is_unicast),
+		cmocka_unit_test(tells_special_addresses_from_those_of_hosts),
+		cmocka_unit_test(a_network_is_special_if_any_of_its_addresses_is),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

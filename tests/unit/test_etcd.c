@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "store_run.h"
@@ -49,6 +50,61 @@ static void a_lease_that_the_config_forbids_is_deleted(void **state)
 	run_until("end;");
 	assert_null(fake_find("10.6.7.0-24"));
 	assert_non_null(strstr(told.log, "acquired 10.5."));
+}
+
+static void a_lease_that_holds_our_own_address_is_deleted(void **state)
+{
+	(void)state;
+	(void)fl_addr_parse("10.5.7.9", &told.underlay);
+	fake_put_lease("10.5.7.0-24", "192.168.0.1", OUR_MAC, 50);
+	begin(ONE, 100);
+	run_until("end;");
+	assert_null(fake_find("10.5.7.0-24"));
+	assert_non_null(strstr(told.log, "acquired 10.5."));
+	assert_null(strstr(told.log, "acquired 10.5.7.0/24"));
+}
+
+static void a_previous_subnet_that_holds_our_own_address_is_not_asked_for(void **state)
+{
+	(void)state;
+	(void)fl_prefix_parse("10.5.52.0/24", &told.previous);
+	(void)fl_addr_parse("10.5.52.255", &told.underlay);
+	begin(ONE, 100);
+	run_until("end;");
+	assert_null(strstr(told.log, "acquired 10.5.52.0/24"));
+}
+
+static void pool_until(const char *last)
+{
+	static char config[128];
+
+	(void)snprintf(config, sizeof(config),
+		       "{\"Network\":\"10.5.0.0/16\",\"SubnetMin\":\"10.5.1.0\",\"SubnetMax\":"
+		       "\"%s\",\"Backend\":{\"Type\":\"vxlan\"}}",
+		       last);
+	fake.config = config;
+}
+
+static void a_subnet_that_holds_our_own_address_is_never_picked(void **state)
+{
+	(void)state;
+	pool_until("10.5.3.0");
+	(void)fl_addr_parse("10.5.1.4", &told.underlay);
+	(void)fl_addr_parse("10.5.3.77", &told.mine.public_ip);
+	begin(ONE, 100);
+	run_until("acquired 10.5.2.0/24;");
+}
+
+static void a_pool_that_only_our_own_address_is_left_of_is_exhausted(void **state)
+{
+	(void)state;
+	pool_until("10.5.2.0");
+	(void)fl_addr_parse("10.5.1.4", &told.underlay);
+	fake_put_lease("10.5.2.0-24", "192.168.0.3", "02:00:00:00:00:03", 50);
+	begin(ONE, 100);
+	run_for(.3);
+	assert_string_equal(told.log, "");
+	assert_non_null(strstr(told.status, "10.5.0.0/16: 1 leases"));
 }
 
 static void the_previous_subnet_is_asked_for(void **state)
@@ -104,6 +160,17 @@ static void an_exhausted_pool_is_waited_out(void **state)
 	fake_find("10.5.2.0-24")->index = 0;
 	run_until("acquired 10.5.2.0/24;");
 	assert_string_equal(told.status, "");
+}
+
+static void an_entry_as_large_as_the_network_takes_nothing(void **state)
+{
+	(void)state;
+	fake_put_lease("10.5.0.0-16", "192.168.0.2", "02:00:00:00:00:02", 50);
+	fake_put_lease("10.0.0.0-8", "192.168.0.3", "02:00:00:00:00:03", 50);
+	fake_put_lease("10.5.0.0-17", "192.168.0.4", "02:00:00:00:00:04", 50);
+	begin(ONE, 100);
+	run_until("acquired 10.5.");
+	assert_true(atoi(strstr(told.log, "acquired 10.5.") + strlen("acquired 10.5.")) >= 128);
 }
 
 /* ---- keeping it ---- */
@@ -203,11 +270,16 @@ int main(void)
 		TEST(a_lease_of_our_address_is_taken_over_without_waking_anybody),
 		TEST(a_reservation_stays_one),
 		TEST(a_lease_that_the_config_forbids_is_deleted),
+		TEST(a_lease_that_holds_our_own_address_is_deleted),
+		TEST(a_previous_subnet_that_holds_our_own_address_is_not_asked_for),
+		TEST(a_subnet_that_holds_our_own_address_is_never_picked),
+		TEST(a_pool_that_only_our_own_address_is_left_of_is_exhausted),
 		TEST(the_previous_subnet_is_asked_for),
 		TEST(the_previous_subnet_of_another_host_is_left_alone),
 		TEST(the_previous_subnet_is_kept_when_our_address_changed),
 		TEST(a_lost_race_picks_again),
 		TEST(an_exhausted_pool_is_waited_out),
+		TEST(an_entry_as_large_as_the_network_takes_nothing),
 		TEST(a_renewal_is_in_time_and_wakes_nobody),
 		TEST(a_deleted_lease_is_re_created),
 		TEST(a_lease_that_another_host_holds_is_never_written),

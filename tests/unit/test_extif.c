@@ -198,6 +198,40 @@ static void an_ipv6_address_fits_nothing(void **state)
 	assert_error_has("--iface=fd00::1");
 }
 
+static void special_addresses_are_skipped_and_the_reason_is_given(void **state)
+{
+	static const char *const special[] = {"0.1.2.3", "127.1.2.3", "224.0.0.1", "240.0.0.1",
+					      "255.255.255.255"};
+	uint32_t eth4 = add_link("eth4", IFF_UP);
+
+	(void)state;
+	for (size_t i = 0; i < FL_ARRAY_SIZE(special); i++)
+		add_addr(eth4, special[i], IFA_F_PERMANENT);
+	assert_int_equal(pick_iface("eth4", NULL), -ENODEV);
+	assert_error_has("240.0.0.1 of 240.0.0.0/4 (reserved)");
+	assert_int_equal(pick_iface("240.0.0.1", NULL), -ENODEV);
+	assert_int_equal(pick_iface("127.0.0.1", NULL), -ENODEV);
+	assert_error_has("lo (127.0.0.1 of 127.0.0.0/8 (loopback))");
+	assert_int_equal(pick_regex("^(127|2[24]|0)", NULL), -ENODEV);
+	add_default(eth4, "10.0.0.1", 0)->prefsrc = addr("240.0.0.1");
+	assert_int_equal(pick_default(), -ENODEV);
+	add_addr(eth4, "10.9.0.1", IFA_F_PERMANENT);
+	assert_int_equal(pick_iface("eth4", NULL), 0);
+	assert_choice("eth4", "10.9.0.1");
+}
+
+static void the_choice_tells_what_the_address_is_connected_to(void **state)
+{
+	char buf[FL_PREFIX_STRLEN];
+
+	(void)state;
+	assert_int_equal(pick_iface("eth1", NULL), 0);
+	assert_string_equal(fl_prefix_format(&choice.connected, buf), "10.0.0.0/24");
+	add_default(3, "10.0.0.1", 0)->prefsrc = addr("10.7.0.1"); /* an address of lo, perhaps */
+	assert_int_equal(pick_default(), 0);
+	assert_string_equal(fl_prefix_format(&choice.connected, buf), "10.7.0.1/32");
+}
+
 static void a_named_loopback_gives_what_is_not_127(void **state)
 {
 	(void)state;
@@ -311,7 +345,8 @@ static void what_was_named_and_fails_never_falls_back_to_the_default(void **stat
 	assert_int_equal(pick(&conf), -ENODEV);
 	assert_string_equal(
 		error, "no usable interface for --iface=eth9, --iface=10.9.9.9, --iface-regex=^wl; "
-		       "there are lo (127.0.0.1), eth0 (172.16.0.5), eth1 (10.0.0.2 deprecated, "
+		       "there are lo (127.0.0.1 of 127.0.0.0/8 (loopback)), eth0 (172.16.0.5), "
+		       "eth1 (10.0.0.2 deprecated, "
 		       "10.0.0.3 tentative, 10.0.0.4 secondary, 10.0.0.5), eth2 (192.168.1.5), "
 		       "eth3 (down, 192.168.3.5)");
 }
@@ -401,7 +436,7 @@ static void without_a_default_route_the_error_shows_what_there_is(void **state)
 	(void)state;
 	assert_int_equal(pick_default(), -ENODEV);
 	assert_error_has("no default route over a usable interface (name one with --iface); there "
-			 "are lo (127.0.0.1), eth0 (172.16.0.5)");
+			 "are lo (127.0.0.1 of 127.0.0.0/8 (loopback)), eth0 (172.16.0.5)");
 	host.t.n_links = 0;
 	assert_int_equal(pick_default(), -ENODEV);
 	assert_error_has("there are none");
@@ -523,6 +558,8 @@ int main(void)
 		TEST(the_first_iface_that_fits_wins),
 		TEST(a_name_is_matched_whole),
 		TEST(an_ipv6_address_fits_nothing),
+		TEST(special_addresses_are_skipped_and_the_reason_is_given),
+		TEST(the_choice_tells_what_the_address_is_connected_to),
 		TEST(a_named_loopback_gives_what_is_not_127),
 		TEST(link_local_serves_only_where_nothing_else_is),
 		TEST(an_interface_with_unusable_addresses_only_does_not_fit),

@@ -397,12 +397,32 @@ static void mangled_documents_do_no_harm(void **state)
 		}
 }
 
+static void a_missing_member_is_like_null(void **state)
+{
+	struct fl_json *doc = parse("{}");
+	const struct fl_json *v = fl_json_get(fl_json_get(doc, "a"), "b");
+	int64_t n = 7;
+	bool b = true;
+
+	(void)state;
+	assert_null(v);
+	assert_int_equal(fl_json_type(v), FL_JSON_NULL);
+	assert_string_equal(fl_json_type_name(v), "null");
+	assert_null(fl_json_first(v));
+	assert_null(fl_json_string(v));
+	assert_int_equal(fl_json_int(v, &n), -EINVAL);
+	assert_int_equal(fl_json_bool(v, &b), -EINVAL);
+	assert_true(n == 7 && b);
+	fl_json_destroy(doc);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_every_type),
 		cmocka_unit_test(walks_members_and_elements_in_order),
 		cmocka_unit_test(finds_members_as_go_does),
+		cmocka_unit_test(a_missing_member_is_like_null),
 		cmocka_unit_test(an_array_has_no_members),
 		cmocka_unit_test(refuses_what_is_not_json),
 		cmocka_unit_test(a_refusal_names_the_place),

@@ -78,6 +78,17 @@ static void put(struct folder *f, const char *module, const char *name)
 	assert_int_equal(fclose(dst), 0);
 }
 
+static void write_text(struct folder *f, const char *name, const char *text)
+{
+	FILE *dst;
+
+	put(f, "", name);
+	dst = fopen(f->file, "we");
+	assert_non_null(dst);
+	assert_true(fputs(text, dst) >= 0);
+	assert_int_equal(fclose(dst), 0);
+}
+
 static void takes(const char *dir, const char *type)
 {
 	struct fl_module *m = NULL;
@@ -209,6 +220,8 @@ static void refuses_a_folder_that_others_may_write(void **state)
 	put(f, "good", "good.so");
 	assert_int_equal(chmod(f->path, 0777), 0);
 	refuses(f->path, "good", -EPERM, "has mode 0777");
+	assert_int_equal(chmod(f->path, 0775), 0);
+	refuses(f->path, "good", -EPERM, "has mode 0775");
 	assert_int_equal(chmod(f->path, 01777), 0); /* sticky: anybody may put a file there */
 	refuses(f->path, "good", -EPERM, "has mode 1777");
 	assert_int_equal(chmod(f->path, 0755), 0);
@@ -305,6 +318,19 @@ static void refuses_what_cannot_be_loaded(void **state)
 
 	put(f, "", "empty.so");
 	refuses(f->path, "empty", -ELIBBAD, "cannot be loaded");
+	write_text(f, "script.so", "#!/bin/sh\n");
+	refuses(f->path, "script", -ELIBBAD, "cannot be loaded");
+	put(f, "good", "cut.so");
+	assert_int_equal(truncate(in(f, "cut.so"), 200), 0);
+	refuses(f->path, "cut", -ELIBBAD, "cannot be loaded");
+}
+
+static void refuses_what_needs_a_function_that_nobody_has(void **state)
+{
+	struct folder *f = *state;
+
+	put(f, "unresolved", "unresolved.so");
+	refuses(f->path, "unresolved", -ELIBBAD, "fl_no_such_function");
 }
 
 static void refuses_what_is_no_backend(void **state)
@@ -339,6 +365,98 @@ static void refuses_a_table_with_a_hole(void **state)
 	refuses(f->path, "half", -ELIBBAD, "lacks the member rows");
 }
 
+static void refuses_half_of_a_pair(void **state)
+{
+	struct folder *f = *state;
+
+	put(f, "half_pair", "pair.so");
+	refuses(f->path, "pair", -ELIBBAD, "lacks the member peer_del");
+}
+
+static void refuses_flags_that_it_does_not_know(void **state)
+{
+	struct folder *f = *state;
+
+	put(f, "unknown_flags", "flags.so");
+	refuses(f->path, "flags", -ELIBBAD, "unknown flags (0x40000000)");
+}
+
+/* ---- the list ---- */
+
+struct listing {
+	char *out;
+	char *errors;
+	int result;
+};
+
+static struct listing list(const char *dir)
+{
+	struct listing l = {0};
+	size_t n_out, n_errors;
+	FILE *out = open_memstream(&l.out, &n_out), *errors = open_memstream(&l.errors, &n_errors);
+
+	assert_true(out && errors);
+	l.result = fl_loader_list(dir, out, errors);
+	assert_int_equal(fclose(out), 0);
+	assert_int_equal(fclose(errors), 0);
+	return l;
+}
+
+static void listing_done(struct listing *l)
+{
+	free(l->out);
+	free(l->errors);
+}
+
+static void a_list_has_type_abi_description_and_file(void **state)
+{
+	struct folder *f = *state;
+	struct listing l;
+	char line[256];
+
+	put(f, "good", "good.so");
+	l = list(f->path);
+	snprintf(line, sizeof(line), "good         %u  taken  (%s)\n", FL_BACKEND_ABI, f->file);
+	assert_string_equal(l.out, line);
+	assert_string_equal(l.errors, "");
+	assert_int_equal(l.result, 0);
+	listing_done(&l);
+}
+
+static void a_list_goes_on_behind_a_bad_one(void **state)
+{
+	struct folder *f = *state;
+	struct listing l;
+
+	put(f, "bad_abi", "another.so");
+	put(f, "good", "good.so");
+	put(f, "half_table", "half.so");
+	put(f, "", "Not-A-Type.so");
+	l = list(f->path);
+	assert_int_equal(l.result, -ELIBBAD);
+	assert_memory_equal(l.out, "good ", 5);
+	assert_int_equal(strchr(l.out, '\n') + 1 - l.out, strlen(l.out));
+	assert_memory_equal(l.errors, "another: ", 9);
+	assert_non_null(strstr(l.errors, "is built for backend ABI"));
+	assert_non_null(strstr(l.errors, "\nhalf: "));
+	assert_null(strstr(l.errors, "Not-A-Type"));
+	listing_done(&l);
+}
+
+static void a_list_of_nothing_is_empty(void **state)
+{
+	struct folder *f = *state;
+	struct listing l = list(f->path);
+
+	assert_int_equal(l.result, 0);
+	assert_string_equal(l.out, "");
+	assert_string_equal(l.errors, "");
+	listing_done(&l);
+	l = list(in(f, "nowhere"));
+	assert_int_equal(l.result, -ENOENT);
+	listing_done(&l);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -366,6 +484,12 @@ int main(void)
 		TEST(refuses_another_abi_before_it_reads_on),
 		TEST(refuses_a_name_that_is_not_the_files),
 		TEST(refuses_a_table_with_a_hole),
+		TEST(refuses_what_needs_a_function_that_nobody_has),
+		TEST(refuses_half_of_a_pair),
+		TEST(refuses_flags_that_it_does_not_know),
+		TEST(a_list_has_type_abi_description_and_file),
+		TEST(a_list_goes_on_behind_a_bad_one),
+		TEST(a_list_of_nothing_is_empty),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

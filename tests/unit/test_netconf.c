@@ -1,5 +1,6 @@
 /* tests/unit/test_netconf.c - the network config: defaults, each limit from both sides, refusals.
  */
+#include "lease.h"
 #include "netconf.h"
 
 #include <errno.h>
@@ -97,7 +98,7 @@ static void gives_a_subnet_length_by_the_network(void **state)
 {
 	static const char *const cases[][2] = {
 		{"{\"Network\":\"64.0.0.0/2\"}",
-		 "Network \"64.0.0.0/2\": must not overlap the loopback addresses (127.0.0.0/8)"},
+		 "Network \"64.0.0.0/2\": must not overlap 127.0.0.0/8 (loopback)"},
 		{"{\"Network\":\"32.0.0.0/3\"}",
 		 RESULT("32.0.0.0/3", "24", "32.0.1.0", "63.255.255.0")},
 		{"{\"Network\":\"10.3.4.0/22\"}",
@@ -135,10 +136,9 @@ static void holds_network_to_its_limits(void **state)
 		{"{\"Network\":\"10.3.0.0/29\",\"SubnetLen\":30}",
 		 "Network \"10.3.0.0/29\": " LENGTH},
 		{"{\"Network\":\"127.1.0.0/16\"}",
-		 "Network \"127.1.0.0/16\": must not overlap the loopback addresses (127.0.0.0/8)"},
+		 "Network \"127.1.0.0/16\": must not overlap 127.0.0.0/8 (loopback)"},
 		{"{\"Network\":\"239.1.0.0/16\"}",
-		 "Network \"239.1.0.0/16\": must not overlap the multicast addresses "
-		 "(224.0.0.0/4)"},
+		 "Network \"239.1.0.0/16\": must not overlap 224.0.0.0/4 (multicast)"},
 	};
 
 	(void)state;
@@ -215,21 +215,73 @@ static void holds_the_range_to_network_and_subnet_boundaries(void **state)
 	EXPECT_ALL(cases);
 }
 
+#define RESERVED "must not overlap 240.0.0.0/4 (reserved)"
+
 static void reaches_the_ends_of_the_address_space(void **state)
 {
 	static const char *const cases[][2] = {
-		{"{\"Network\":\"240.0.0.0/4\"}",
-		 RESULT("240.0.0.0/4", "24", "240.0.1.0", "255.255.255.0")},
-		{"{\"Network\":\"255.255.0.0/16\"}",
-		 RESULT("255.255.0.0/16", "24", "255.255.1.0", "255.255.255.0")},
+		{"{\"Network\":\"1.0.0.0/8\"}",
+		 RESULT("1.0.0.0/8", "24", "1.0.1.0", "1.255.255.0")},
+		{"{\"Network\":\"223.255.255.240/28\"}",
+		 RESULT("223.255.255.240/28", "30", "223.255.255.244", "223.255.255.252")},
+		{"{\"Network\":\"0.0.0.0/8\"}",
+		 "Network \"0.0.0.0/8\": must not overlap 0.0.0.0/8 (this network)"},
+		{"{\"Network\":\"240.0.0.0/8\"}", "Network \"240.0.0.0/8\": " RESERVED},
+		{"{\"Network\":\"255.255.255.0/24\"}", "Network \"255.255.255.0/24\": " RESERVED},
 		{"{\"Network\":\"255.255.255.240/28\"}",
-		 RESULT("255.255.255.240/28", "30", "255.255.255.244", "255.255.255.252")},
-		{"{\"Network\":\"0.0.0.0/16\"}",
-		 RESULT("0.0.0.0/16", "24", "0.0.1.0", "0.0.255.0")},
+		 "Network \"255.255.255.240/28\": " RESERVED},
+		{"{\"Network\":\"128.0.0.0/1\"}",
+		 "Network \"128.0.0.0/1\": must not overlap 224.0.0.0/4 (multicast)"},
 	};
 
 	(void)state;
 	EXPECT_ALL(cases);
+}
+
+static void assert_key(const struct fl_addr *first, uint8_t len)
+{
+	struct fl_prefix subnet = {*first, len}, read = {0}, read6;
+	char key[FL_LEASE_KEY_MAX];
+
+	(void)fl_lease_key_format(&subnet, NULL, key);
+	if (fl_lease_key_parse(key, &read, &read6) < 0)
+		fail_msg("%s is no key", key);
+	assert_true(fl_prefix_equal(&read, &subnet));
+}
+
+/* False if it is refused. */
+static bool has_good_keys(const struct fl_prefix *net)
+{
+	struct fl_prefix masked = fl_prefix_masked(net);
+	char text[80], network[FL_PREFIX_STRLEN], *why;
+	struct fl_netconf nc;
+
+	(void)snprintf(text, sizeof(text), "{\"Network\":\"%s\"}",
+		       fl_prefix_format(&masked, network));
+	if (fl_netconf_parse(text, strlen(text), &nc, &why) < 0) {
+		free(why);
+		return false;
+	}
+	assert_key(&nc.network.addr, nc.subnet_len);
+	assert_key(&nc.subnet_min, nc.subnet_len);
+	assert_key(&nc.subnet_max, nc.subnet_len);
+	fl_netconf_done(&nc);
+	return true;
+}
+
+/* One rule for both: else a host takes a lease that no other host accepts. */
+static void every_network_that_is_taken_gives_keys_that_are_taken(void **state)
+{
+	struct fl_prefix net = {.len = 1};
+	unsigned int taken = 0;
+
+	(void)state;
+	for (; net.len <= 28; net.len++)
+		for (uint32_t first = 0; first < 256; first++) {
+			net.addr = fl_addr_from_v4(first << 24 | 0xffffff);
+			taken += has_good_keys(&net);
+		}
+	assert_true(taken > 28 * 200); /* of 28 by 256 */
 }
 
 static void refuses_what_comes_later(void **state)
@@ -416,6 +468,7 @@ int main(void)
 		cmocka_unit_test(holds_subnet_len_to_its_limits),
 		cmocka_unit_test(holds_the_range_to_network_and_subnet_boundaries),
 		cmocka_unit_test(reaches_the_ends_of_the_address_space),
+		cmocka_unit_test(every_network_that_is_taken_gives_keys_that_are_taken),
 		cmocka_unit_test(refuses_what_comes_later),
 		cmocka_unit_test(overlooks_keys_for_ipv6_while_it_is_off),
 		cmocka_unit_test(warns_of_unknown_keys_one_line_each_but_not_without_end),

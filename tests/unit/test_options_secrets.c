@@ -145,13 +145,41 @@ static void warns_of_a_password_file_that_everybody_can_read(void **state)
 	unlink(path);
 }
 
-static void refuses_two_passwords(void **state)
+static void refuses_two_passwords_of_one_origin(void **state)
 {
 	(void)state;
-	expect_refusal(ARGS("--etcd-username=u", "--etcd-password-file=/x"),
-		       ARGS("FLANNELD_ETCD_PASSWORD=geheim"),
-		       "--etcd-password-file=/x: must not be given together with a password "
+	expect_refusal(
+		ARGS("--etcd-username=u", "--etcd-password-file=/x", "--etcd-password=geheim"),
+		NO_ENV,
+		"--etcd-password-file=/x: must not be given together with a password "
+		"(--etcd-password or FLANNELD_ETCD_PASSWORD)");
+	expect_refusal(ARGS("--etcd-username=u"),
+		       ARGS("FLANNELD_ETCD_PASSWORD=geheim", "FLANNELD_ETCD_PASSWORD_FILE=/x"),
+		       "FLANNELD_ETCD_PASSWORD_FILE=/x: must not be given together with a password "
 		       "(--etcd-password or FLANNELD_ETCD_PASSWORD)");
+}
+
+static void lets_a_password_of_the_command_line_win_in_either_form(void **state)
+{
+	char path[32];
+	struct run t;
+
+	(void)state;
+	make_file(path, "new\n", 4, 0600);
+	expect_ok(&t, ARGS("--etcd-username=u", "--etcd-password-file", path),
+		  ARGS("FLANNELD_ETCD_PASSWORD=old"));
+	assert_string_equal(t.o.etcd_password, "new");
+	done(&t);
+	unlink(path);
+	expect_ok(&t, ARGS("--etcd-username=u", "--etcd-password=new"),
+		  ARGS("FLANNELD_ETCD_PASSWORD_FILE=/nonexistent"));
+	assert_string_equal(t.o.etcd_password, "new");
+	assert_string_equal(t.o.etcd_password_file, "");
+	done(&t);
+	/* the one that loses must not make up for the one that fails */
+	expect_refusal(ARGS("--etcd-username=u", "--etcd-password-file=/nonexistent"),
+		       ARGS("FLANNELD_ETCD_PASSWORD=old"),
+		       "--etcd-password-file=/nonexistent: No such file or directory");
 }
 
 static void leaves_the_password_file_alone_where_no_etcd_is_asked(void **state)
@@ -203,7 +231,8 @@ int main(void)
 		cmocka_unit_test(reads_a_password_file),
 		cmocka_unit_test(refuses_a_password_file_without_a_password),
 		cmocka_unit_test(warns_of_a_password_file_that_everybody_can_read),
-		cmocka_unit_test(refuses_two_passwords),
+		cmocka_unit_test(refuses_two_passwords_of_one_origin),
+		cmocka_unit_test(lets_a_password_of_the_command_line_win_in_either_form),
 		cmocka_unit_test(leaves_the_password_file_alone_where_no_etcd_is_asked),
 		cmocka_unit_test(wants_certificate_and_key_together),
 	};

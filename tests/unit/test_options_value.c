@@ -58,20 +58,71 @@ static void holds_numbers_to_their_range(void **state)
 		{"subnet-lease-renew-margin", "60m", "must be 1..1439 (minutes)"},
 		{"iptables-resync", "1", ""},
 		{"iptables-resync", "86400", ""},
-		{"iptables-resync", "0", "must be 1..86400 (seconds)"},
+		{"iptables-resync", "0", ""},
+		{"iptables-resync", "-5", ""},
 		{"iptables-resync", "86401", "must be 1..86400 (seconds)"},
 		{"healthz-port", "0", ""},
 		{"healthz-port", "65535", ""},
 		{"healthz-port", "65536", "must be 0..65535"},
-		{"healthz-port", "-1", "must be 0..65535"},
+		{"healthz-port", "-1", ""},
 		{"healthz-port", "18446744073709551616", "must be 0..65535"},
-		{"v", "10", ""},
-		{"v", "11", "must be 0..10"},
-		{"v", "", "must be 0..10"},
+		{"healthz-port", "-9223372036854775809", "must be 0..65535"},
+		{"v", "99", ""},
+		{"v", "-1", ""},
+		{"v", "2147483647", ""},
+		{"v", "2147483648", "must be 0..2147483647"},
+		{"v", "", "must be 0..2147483647"},
 	};
 
 	(void)state;
 	check_limits(limits, FL_ARRAY_SIZE(limits));
+}
+
+static void reads_numbers_as_go_does(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t minutes;
+	} cases[] = {
+		{"0x10", 16},	 {"0X1f", 31},	{"0o17", 15}, {"0O17", 15},
+		{"0b101", 5},	 {"0B11", 3},	{"017", 15},  {"+60", 60},
+		{"1_000", 1000}, {"0x_10", 16}, {"0_17", 15}, {"0x0_0_a", 10},
+	};
+	static const char *const bad[] = {"08",	  "0x",	   "0b",  "0b2", "0o8", "_7",	"7_",
+					  "1__0", "0x__1", "0_",  "+",	 "-",	"+-1",	" 7",
+					  "7 ",	  "1e3",   "60.", "0xg", "١",	"0x1_", "-0x10"};
+	struct fl_options o = {0};
+
+	(void)state;
+	for (size_t i = 0; i < FL_ARRAY_SIZE(cases); i++) {
+		free(set(&o, "subnet-lease-renew-margin", cases[i].text));
+		if (o.renew_margin_min != cases[i].minutes)
+			fail_msg("%s is not %d", cases[i].text, (int)o.renew_margin_min);
+	}
+	for (size_t i = 0; i < FL_ARRAY_SIZE(bad); i++) {
+		char *rule = set(&o, "subnet-lease-renew-margin", bad[i]);
+
+		if (strcmp(rule, "must be 1..1439 (minutes)") != 0)
+			fail_msg("\"%s\" passed", bad[i]);
+		free(rule);
+	}
+	fl_options_done(&o);
+}
+
+static void takes_less_than_the_least_for_it_where_flannel_does(void **state)
+{
+	struct fl_options o = {0};
+
+	(void)state;
+	free(set(&o, "iptables-resync", "0"));
+	assert_int_equal(o.iptables_resync_s, 1);
+	free(set(&o, "healthz-port", "-1"));
+	assert_int_equal(o.healthz_port, 0);
+	free(set(&o, "v", "-3"));
+	assert_int_equal(o.verbosity, 0);
+	free(set(&o, "v", "99"));
+	assert_int_equal(o.verbosity, 99);
+	fl_options_done(&o);
 }
 
 static void holds_durations_to_their_range(void **state)
@@ -102,23 +153,36 @@ static void holds_texts_to_their_form(void **state)
 		{"public-ip", "", ""},
 		{"public-ip", "192.0.2", "must be an IPv4 address"},
 		{"public-ip", "fd00::1", "must be an IPv4 address"},
+		{"public-ip", "0.0.0.0", "must not be in 0.0.0.0/8 (this network)"},
+		{"public-ip", "127.0.0.1", "must not be in 127.0.0.0/8 (loopback)"},
+		{"public-ip", "224.0.0.1", "must not be in 224.0.0.0/4 (multicast)"},
+		{"public-ip", "240.0.0.1", "must not be in 240.0.0.0/4 (reserved)"},
+		{"public-ip", "255.255.255.255", "must not be in 240.0.0.0/4 (reserved)"},
 		{"iface-can-reach", "fd00::1", ""},
 		{"iface-can-reach", "", ""},
 		{"iface-can-reach", "gw", "must be an IP address"},
 		{"healthz-ip", "0.0.0.0", ""},
 		{"healthz-ip", "::1", ""},
-		{"healthz-ip", "", "must be an IP address"},
+		{"healthz-ip", "", ""},
 		{"healthz-ip", "localhost", "must be an IP address"},
 		{"etcd-prefix", "/a", ""},
 		{"etcd-prefix", "/...a/.b/c..", ""},
-		{"etcd-prefix", "/a/..",
-		 "must start with /, name a folder, and do without . and .."},
-		{"etcd-prefix", "/./a",
-		 "must start with /, name a folder, and do without . and .."},
-		{"etcd-prefix", "a", "must start with /, name a folder, and do without . and .."},
-		{"etcd-prefix", "/", "must start with /, name a folder, and do without . and .."},
-		{"etcd-prefix", "", "must start with /, name a folder, and do without . and .."},
+		{"etcd-prefix", "coreos.com/network", ""},
+		{"etcd-prefix", "/a/..", "must name a folder, and do without . and .."},
+		{"etcd-prefix", "/./a", "must name a folder, and do without . and .."},
+		{"etcd-prefix", "./a", "must name a folder, and do without . and .."},
+		{"etcd-prefix", "/", "must name a folder, and do without . and .."},
+		{"etcd-prefix", "", "must name a folder, and do without . and .."},
+		{"iface-regex", "^eth\\d$", ""},
+		{"iface-regex", "", ""},
+		{"iface-regex", "eth(", "Unmatched ( or \\("},
+		{"iface-regex", "\\pL",
+		 "not a pattern that can be understood (POSIX extended syntax with \\d, \\w, "
+		 "\\s)"},
 		{"subnet-file", "", "must not be empty"},
+		{"subnet-file", "subnet.env", ""},
+		{"subnet-file", "/run/flannel/", "must name a file, not a folder"},
+		{"subnet-file", "/", "must name a file, not a folder"},
 		{"backend-dir", "", "must not be empty"},
 		{"check-config", "", "must not be empty"},
 		{"check-config", "-", ""},
@@ -130,13 +194,18 @@ static void holds_texts_to_their_form(void **state)
 	check_limits(limits, FL_ARRAY_SIZE(limits));
 }
 
-static void strips_slashes_behind_the_prefix(void **state)
+static void puts_the_slashes_of_the_prefix_right(void **state)
 {
 	struct fl_options o = {0};
 
 	(void)state;
 	free(set(&o, "etcd-prefix", "/a/b//"));
 	assert_string_equal(o.etcd_prefix, "/a/b");
+	free(set(&o, "etcd-prefix", "c/d/"));
+	assert_string_equal(o.etcd_prefix, "/c/d");
+	free(set(&o, "healthz-ip", "::1"));
+	free(set(&o, "healthz-ip", ""));
+	assert_string_equal(o.healthz_ip, "127.0.0.1");
 	fl_options_done(&o);
 }
 
@@ -192,10 +261,10 @@ static void keeps_the_old_value_when_the_new_one_is_refused(void **state)
 
 	(void)state;
 	free(set(&o, "etcd-prefix", "/a"));
-	free(set(&o, "etcd-prefix", "b"));
+	free(set(&o, "etcd-prefix", "/b/.."));
 	assert_string_equal(o.etcd_prefix, "/a");
 	free(set(&o, "v", "3"));
-	free(set(&o, "v", "11"));
+	free(set(&o, "v", "x"));
 	assert_int_equal(o.verbosity, 3);
 	free(set(&o, "ip-masq", "true"));
 	free(set(&o, "ip-masq", "maybe"));
@@ -310,9 +379,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(holds_numbers_to_their_range),
+		cmocka_unit_test(reads_numbers_as_go_does),
+		cmocka_unit_test(takes_less_than_the_least_for_it_where_flannel_does),
 		cmocka_unit_test(holds_durations_to_their_range),
 		cmocka_unit_test(holds_texts_to_their_form),
-		cmocka_unit_test(strips_slashes_behind_the_prefix),
+		cmocka_unit_test(puts_the_slashes_of_the_prefix_right),
 		cmocka_unit_test(holds_endpoints_to_urls),
 		cmocka_unit_test(tidies_the_list_of_endpoints),
 		cmocka_unit_test(keeps_the_old_value_when_the_new_one_is_refused),

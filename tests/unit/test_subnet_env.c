@@ -421,6 +421,27 @@ static void does_not_wait_for_a_fifo(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, make_folder, remove_folder)
 
+static void tells_what_may_be_written_to(void **state)
+{
+	int fd;
+
+	(void)state;
+	assert_int_equal(fl_subnet_env_check(file), 0); /* nothing there yet */
+	assert_int_equal(fl_subnet_env_check("/nowhere/at/all/subnet.env"), 0);
+	assert_int_equal(fl_subnet_env_check(folder), -EISDIR);
+	assert_int_equal(fl_subnet_env_check("/proc/self/status/subnet.env"), -ENOTDIR);
+	assert_int_equal(mkfifo(file, 0600), 0);
+	assert_int_equal(fl_subnet_env_check(file), -EEXIST);
+	assert_int_equal(unlink(file), 0);
+	assert_int_equal(symlink(folder, file), 0);
+	assert_int_equal(fl_subnet_env_check(file), 0);
+	assert_int_equal(unlink(file), 0);
+	fd = open(file, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(fl_subnet_env_check(file), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -440,6 +461,7 @@ int main(void)
 		TEST(looks_at_64_kib_and_no_more),
 		TEST(tells_that_there_is_no_file),
 		TEST(does_not_wait_for_a_fifo),
+		TEST(tells_what_may_be_written_to),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
