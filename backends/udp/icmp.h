@@ -22,9 +22,9 @@ struct icmp_error {
 /**
  * The error about a packet, as a packet.
  *
- * @param about  well-formed
- * @param from   our address, network byte order
- * @param buf    room
+ * @param about    well-formed
+ * @param from_be  our address, network byte order
+ * @param buf      room
  * @return its bytes; 0: none is owed about that packet: a later fragment, itself an ICMP error, not
  * from or to one host
  */
