@@ -202,7 +202,7 @@ static void forget(const struct adoption *a)
 		struct fib_nexthop *nh = fl_container_of(n, struct fib_nexthop, node);
 
 		if (covers_device(a, nh->key.ifindex))
-			nh->in_kernel = false;
+			fib_nexthop_forget(fib, nh);
 	}
 	fl_hash_each (n, &it, &fib->rows) {
 		struct fib_row *row = fl_container_of(n, struct fib_row, node);
