@@ -46,10 +46,10 @@ struct fl_extif {
 /** A lease: one host's piece of the overlay and how to reach it. Borrowed; all strings are
  * NUL-terminated. */
 struct fl_lease {
-	struct fl_prefix subnet;  /* IPv4, host bits clear; always set */
-	struct fl_prefix subnet6; /* IPv6, or none */
-	struct fl_addr public_ip;
-	struct fl_addr public_ip6;
+	struct fl_prefix subnet;   /* IPv4, host bits clear; always set */
+	struct fl_prefix subnet6;  /* IPv6, or none */
+	struct fl_addr public_ip;  /* one that a host can have: not loopback, multicast ... */
+	struct fl_addr public_ip6; /* likewise, or none */
 	const char *backend_type;  /* "vxlan" */
 	const char *backend_data;  /* the holder's BackendData as JSON text, or NULL; from the
 				      network: check it */
@@ -227,7 +227,7 @@ struct fl_route {
 };
 
 /** Which route this host takes to @p dst now (RTM_GETROUTE, rtnetlink(7)). @return 0; -ENETUNREACH
- * and others as the kernel says */
+ * and others as the kernel says; -ENETUNREACH also for a broadcast or multicast address */
 FL_PUBLIC int fl_env_route(struct fl_env *env, const struct fl_addr *dst, struct fl_route *ret);
 
 /** Take a row for the peer that is being asked about. Copies @p row. @return 0, -ENOMEM */

@@ -94,6 +94,9 @@ int fl_env_route(struct fl_env *env, const struct fl_addr *dst, struct fl_route 
 	struct fl_rtmsg_route route = {0};
 	int r = fl_rtnl_get(env->rtnl, fl_rtmsg_route_get(buf, dst), on_route, &route);
 
+	if (r == 0 && route.type != RTN_UNICAST && route.type != RTN_LOCAL)
+		r = -ENETUNREACH; /* a broadcast address: the kernel has a route, but no host is
+				     there */
 	if (r < 0)
 		return r;
 	*ret = (struct fl_route){

@@ -34,9 +34,10 @@ struct adoption {
 	struct seen_list nexthops; /* sorted by id once complete */
 };
 
+/* Nobody's device is 0: a route over several, or one by an object that is not known here. */
 static bool covers_device(const struct adoption *a, uint32_t ifindex)
 {
-	return a->ifindex ? ifindex == a->ifindex : !fib_is_own(a->fib, ifindex);
+	return a->ifindex ? ifindex == a->ifindex : ifindex && !fib_is_own(a->fib, ifindex);
 }
 
 static bool covers(const struct adoption *a, const struct fib_row *row)

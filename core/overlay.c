@@ -13,6 +13,8 @@
 #include "peers.h"
 #include "route_watch.h"
 
+#define LINES_MAX  10u	/* about single peers, per snapshot or walk */
+#define FAULTS_MAX 200u /* likewise, about what is wrong with them (S1) */
 #define WALK_PEERS 256u /* per turn of the loop: about a millisecond */
 
 static void settle(struct fl_overlay *o);
@@ -42,9 +44,12 @@ struct fl_overlay {
 	struct tally tally;
 	struct fl_backoff adopt_backoff;
 	ev_timer adopt_timer;
+	uint32_t said; /* lines about single peers in this snapshot or walk */
+	uint32_t unsaid;
 	bool in_snapshot;
-	bool adopted; /* the kernel was compared once; before that nothing is sent to it */
-	bool swept;   /* and no row of ours is left that nobody declares */
+	bool complete; /* all leases are known: a first snapshot has ended */
+	bool adopted;  /* the kernel was compared once; before that nothing is sent to it */
+	bool swept;    /* and no row of ours is left that nobody declares */
 	/* Subnets whose entry is of no use: what stands for them may be right. Unused once swept.
 	 */
 	struct fl_prefix_set doubts;
@@ -138,7 +143,28 @@ static uint32_t way_to(struct fl_overlay *o, const struct fl_lease *peer)
 	return o->conf.ops->way(o->conf.backend, peer);
 }
 
-static void say_verdict(const struct fl_overlay *o, const struct fl_lease *peer, enum verdict v)
+/* Of very many lines, as when a link goes down, a few tell as much. */
+static enum fl_log_level level_of(struct fl_overlay *o, enum fl_log_level level, uint32_t max)
+{
+	if (!o->in_snapshot && !ev_is_active(&o->walk))
+		return level;
+	if (o->said < max) {
+		o->said++;
+		return level;
+	}
+	o->unsaid++;
+	return FL_LOG_DEBUG;
+}
+
+static void say_rest(struct fl_overlay *o)
+{
+	if (o->unsaid)
+		fl_info("peers", "and %u more lines like these", o->unsaid);
+	o->said = 0;
+	o->unsaid = 0;
+}
+
+static void say_verdict(struct fl_overlay *o, const struct fl_lease *peer, enum verdict v)
 {
 	char subnet[FL_PREFIX_STRLEN], ip[FL_ADDR_STRLEN];
 
@@ -146,22 +172,25 @@ static void say_verdict(const struct fl_overlay *o, const struct fl_lease *peer,
 	fl_addr_format(&peer->public_ip, ip);
 	switch (v) {
 	case FOREIGN:
-		fl_info("peers", "%s of %s: ignored: its backend is %s, ours is %s", subnet, ip,
-			peer->backend_type, o->conf.ops->name);
+		fl_log(level_of(o, FL_LOG_INFO, LINES_MAX), "peers",
+		       "%s of %s: ignored: its backend is %s, ours is %s", subnet, ip,
+		       peer->backend_type, o->conf.ops->name);
 		break;
 	case IGNORED:
-		fl_info("peers", "%s of %s: ignored: %s", subnet, ip, o->rows.why);
+		fl_log(o->in_snapshot ? FL_LOG_DEBUG : FL_LOG_INFO, "peers",
+		       "%s of %s: ignored: %s", subnet, ip, o->rows.why);
 		break;
 	case WAITING:
-		fl_warn("peers", "%s of %s: not reached: %s; waiting for a route", subnet, ip,
-			o->rows.why);
+		fl_log(level_of(o, FL_LOG_WARN, LINES_MAX), "peers",
+		       "%s of %s: not reached: %s; waiting for a route", subnet, ip, o->rows.why);
 		break;
 	case REACHED:
-		fl_log(o->in_snapshot ? FL_LOG_DEBUG : FL_LOG_INFO, "peers", "%s is reached at %s",
-		       subnet, ip);
+		fl_log(o->in_snapshot ? FL_LOG_DEBUG : level_of(o, FL_LOG_INFO, LINES_MAX), "peers",
+		       "%s is reached at %s", subnet, ip);
 		break;
 	default:
-		fl_warn("peers", "%s of %s: left out: %s", subnet, ip, o->rows.why);
+		fl_log(level_of(o, FL_LOG_WARN, FAULTS_MAX), "peers", "%s of %s: left out: %s",
+		       subnet, ip, o->rows.why);
 	}
 }
 
@@ -257,8 +286,9 @@ static void reconsider(struct fl_peers_listener *l, struct fl_lease_record *rec)
 	if (now == REACHED)
 		tell_added(o, &rec->lease);
 	if (now == REACHED && was == REACHED)
-		fl_info("peers", "%s: another way leads to it now",
-			fl_prefix_format(&rec->lease.subnet, (char[FL_PREFIX_STRLEN]){0}));
+		fl_log(level_of(o, FL_LOG_INFO, LINES_MAX), "peers",
+		       "%s: another way leads to it now",
+		       fl_prefix_format(&rec->lease.subnet, (char[FL_PREFIX_STRLEN]){0}));
 	else
 		say_verdict(o, &rec->lease, now);
 }
@@ -281,6 +311,7 @@ static void on_walk(struct ev_loop *loop, ev_check *w, int revents)
 	if (more)
 		return;
 	stop_walk(o);
+	say_rest(o);
 	fl_route_watch_took(o->routes, o->walked_s);
 	settle(o);
 }
@@ -350,13 +381,14 @@ static void check_swept(struct fl_overlay *o)
 }
 
 /* Until the kernel was compared, nothing may be sent: equal rows would be touched, strangers
- * overlooked. */
+ * overlooked. And until all leases are known it must not be compared: what stands for those that
+ * have not come yet would be removed. */
 static void settle(struct fl_overlay *o)
 {
 	uint32_t i;
 	int r = 0;
 
-	if (o->in_snapshot)
+	if (o->in_snapshot || !o->complete)
 		return;
 	if (!o->adopted) {
 		for (i = 0; i < o->conf.env->n_devices && r == 0; i++)
@@ -403,7 +435,9 @@ void fl_overlay_snapshot_begin(struct fl_overlay *o)
 void fl_overlay_snapshot_end(struct fl_overlay *o)
 {
 	fl_peers_snapshot_end(o->peers);
+	say_rest(o);
 	o->in_snapshot = false;
+	o->complete = true;
 	fl_info("peers",
 		"%u leases of other hosts: %u reached, %u ignored or of another backend, %u "
 		"waiting for a route, %u left out",
@@ -417,6 +451,7 @@ void fl_overlay_snapshot_end(struct fl_overlay *o)
 void fl_overlay_snapshot_abort(struct fl_overlay *o)
 {
 	fl_peers_snapshot_abort(o->peers);
+	say_rest(o);
 	o->in_snapshot = false;
 	fl_prefix_set_done(&o->doubts); /* not all of them: those of before stand for the rest */
 	o->doubts = o->doubts_before;

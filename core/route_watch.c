@@ -6,6 +6,7 @@
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
 
+#include "fib.h"
 #include "io/rtmsg.h"
 #include "io/rtnl_watch.h"
 
@@ -92,6 +93,8 @@ int fl_route_watch_create(struct ev_loop *loop, const struct fl_prefix *network,
 	w->rtnl_listener.lost = on_lost;
 	ev_init(&w->gather, on_gathered);
 	r = fl_rtnl_watch_create(loop, groups, FL_ARRAY_SIZE(groups), &w->rtnl_listener, &w->rtnl);
+	if (r == 0)
+		r = fl_rtnl_watch_skip_routes(w->rtnl, FL_RTPROT);
 	if (r < 0) {
 		fl_route_watch_destroy(w);
 		return r;

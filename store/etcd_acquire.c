@@ -165,10 +165,12 @@ static void on_entry(struct fl_etcd *etcd, const struct fl_etcd_entry *e)
 		return;
 	if (open_pool(etcd) < 0)
 		a->failed = true;
-	if (a->failed || fl_allocator_take(a->taken, &subnet) < 0) {
+	/* Nobody is reached by a lease as large as Network: one entry must not use up the pool. */
+	if (!a->failed && subnet.len > a->nc->network.len &&
+	    fl_allocator_take(a->taken, &subnet) < 0)
 		a->failed = true;
+	if (a->failed)
 		return;
-	}
 	a->count++;
 	previous = fl_prefix_equal(&subnet, &a->previous);
 	a->previous_taken = a->previous_taken || previous;

@@ -11,20 +11,16 @@ int vxlan_conf_parse(const struct fl_json *conf, struct vxlan_conf *ret)
 {
 	struct vxlan_conf c = {.vni = 1};
 	uint32_t port = VXLAN_PORT;
-	bool direct = false;
 	const struct fl_conf_key keys[] = {
 		{"VNI", FL_JSON_NUMBER, &c.vni, 1, VNI_MAX, false},
 		{"Port", FL_JSON_NUMBER, &port, 1, PORT_MAX, true},
 		{"MTU", FL_JSON_NUMBER, &c.mtu, VXLAN_MTU_MIN, MTU_MAX, true},
 		{"GBP", FL_JSON_BOOL, &c.gbp, 0, 0, false},
 		{"Learning", FL_JSON_BOOL, &c.learning, 0, 0, false},
-		{"DirectRouting", FL_JSON_BOOL, &direct, 0, 0, false},
+		{"DirectRouting", FL_JSON_BOOL, &c.direct, 0, 0, false},
 	};
 	int r = fl_conf_read(conf, "vxlan", keys, FL_ARRAY_SIZE(keys));
 
-	if (r == 0 && direct)
-		r = fl_conf_refuse("vxlan", "DirectRouting", fl_conf_get(conf, "DirectRouting"),
-				   "false: DirectRouting comes with host-gw in a later release");
 	if (r < 0)
 		return r;
 	c.port = (uint16_t)port;

@@ -74,47 +74,64 @@ static int parse_data(const struct vxlan_self *self, const struct fl_lease *peer
 static int check_public_ip(const struct vxlan_self *self, const struct fl_lease *peer,
 			   struct fl_rows *rows)
 {
-	uint32_t ip = fl_addr_v4(&peer->public_ip);
 	char text[FL_ADDR_STRLEN];
 
 	fl_addr_format(&peer->public_ip, text);
-	if (peer->public_ip.family != AF_INET || !ip || ip >> 24 == 127 || ip >> 28 >= 0xe)
-		return fl_rows_reject(rows, "PublicIP %s is no IPv4 address of one host", text);
+	if (peer->public_ip.family != AF_INET)
+		return fl_rows_reject(rows, "PublicIP %s is no IPv4 address", text);
 	if (fl_addr_equal(&peer->public_ip, &self->public_ip))
 		return fl_rows_reject(rows, "its PublicIP %s is ours", text);
 	return 0;
 }
 
-int vxlan_rows(const struct vxlan_self *self, const struct fl_lease *peer, struct fl_rows *rows)
+uint32_t vxlan_way(const struct vxlan_self *self, const struct fl_route *route)
 {
-	struct fl_row row = {.ifindex = self->ifindex};
-	struct fl_mac mac;
-	int r;
+	if (!route || route->local || fl_addr_is_set(&route->via))
+		return VXLAN_ENCAPSULATED;
+	return route->ifindex == self->underlay ? route->ifindex : VXLAN_ENCAPSULATED;
+}
 
-	r = check_public_ip(self, peer, rows);
+static int add_direct(const struct fl_lease *peer, uint32_t way, struct fl_rows *rows)
+{
+	const struct fl_row row = {
+		.kind = FL_ROW_ROUTE, .ifindex = way, .dst = peer->subnet, .via = peer->public_ip};
+
+	return fl_rows_add(rows, &row);
+}
+
+static int add_encapsulated(const struct vxlan_self *self, const struct fl_lease *peer,
+			    const struct fl_mac *mac, struct fl_rows *rows)
+{
+	const struct fl_row three[] = {
+		{.kind = FL_ROW_NEIGH,
+		 .ifindex = self->ifindex,
+		 .dst = {.addr = peer->subnet.addr, .len = 32},
+		 .mac = *mac},
+		{.kind = FL_ROW_FDB, .ifindex = self->ifindex, .via = peer->public_ip, .mac = *mac},
+		{.kind = FL_ROW_ROUTE,
+		 .ifindex = self->ifindex,
+		 .dst = peer->subnet,
+		 .via = peer->subnet.addr,
+		 .onlink = true},
+	};
+	int r = 0;
+
+	for (size_t i = 0; i < FL_ARRAY_SIZE(three) && r == 0; i++)
+		r = fl_rows_add(rows, &three[i]);
+	return r;
+}
+
+int vxlan_rows(const struct vxlan_self *self, const struct fl_lease *peer, uint32_t way,
+	       struct fl_rows *rows)
+{
+	struct fl_mac mac;
+	int r = check_public_ip(self, peer, rows);
+
 	if (r == 0)
 		r = parse_data(self, peer, &mac, rows);
 	if (r < 0)
 		return r;
-
-	row.kind = FL_ROW_NEIGH;
-	row.dst = (struct fl_prefix){.addr = peer->subnet.addr, .len = 32};
-	row.mac = mac;
-	r = fl_rows_add(rows, &row);
-	if (r < 0)
-		return r;
-
-	row.kind = FL_ROW_FDB;
-	row.dst = (struct fl_prefix){0};
-	row.via = peer->public_ip;
-	r = fl_rows_add(rows, &row);
-	if (r < 0)
-		return r;
-
-	row = (struct fl_row){.kind = FL_ROW_ROUTE,
-			      .ifindex = self->ifindex,
-			      .dst = peer->subnet,
-			      .via = peer->subnet.addr,
-			      .onlink = true};
-	return fl_rows_add(rows, &row);
+	if (way != VXLAN_ENCAPSULATED)
+		return add_direct(peer, way, rows);
+	return add_encapsulated(self, peer, &mac, rows);
 }

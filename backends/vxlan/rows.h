@@ -7,7 +7,8 @@
 /** Our end. */
 struct vxlan_self {
 	uint32_t vni;
-	uint32_t ifindex; /* of flannel.VNI */
+	uint32_t ifindex;  /* of flannel.VNI */
+	uint32_t underlay; /* ifindex */
 	struct fl_mac mac;
 	struct fl_addr public_ip;
 };
@@ -15,10 +16,24 @@ struct vxlan_self {
 /** {"VNI":1,"VtepMAC":"02:..."} @return 0, -ENOSPC */
 int vxlan_lease_data(const struct vxlan_self *self, char buf[FL_BACKEND_DATA_MAX]);
 
+/* Ways to a peer: encapsulated, or direct, which is the ifindex of the underlay. */
+#define VXLAN_ENCAPSULATED 0u
+
 /**
- * A permanent neighbour and an FDB entry, then the route that needs them.
+ * Direct if the kernel reaches the peer's PublicIP on the link of the underlay's interface. Any
+ * other link without a gateway (a tunnel, a bridge of this host) is not taken: what is beyond it
+ * need not know the overlay's addresses, and has an MTU of its own.
+ * @param route  to its PublicIP; NULL: there is none
+ */
+uint32_t vxlan_way(const struct vxlan_self *self, const struct fl_route *route);
+
+/**
+ * Encapsulated: a permanent neighbour and an FDB entry, then the route that needs them. Direct: a
+ * route by its PublicIP. Its BackendData must be right either way, so that it depends on nothing
+ * else whether a peer is accepted.
  * @return 0; -EBADMSG with the reason in @p rows; -ENOMEM
  */
-int vxlan_rows(const struct vxlan_self *self, const struct fl_lease *peer, struct fl_rows *rows);
+int vxlan_rows(const struct vxlan_self *self, const struct fl_lease *peer, uint32_t way,
+	       struct fl_rows *rows);
 
 #endif

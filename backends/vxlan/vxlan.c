@@ -11,6 +11,7 @@
 #include "rows.h"
 
 struct fl_backend {
+	struct fl_env *env;
 	const struct fl_extif *extif;
 	struct vxlan_conf conf;
 	struct vxlan_self self;
@@ -85,6 +86,41 @@ static int ensure_device(struct fl_env *env, struct fl_backend *be)
 	return r < 0 ? r : fl_link_ensure(env, &spec, &be->link);
 }
 
+static bool is_strict(const char *device)
+{
+	char path[64 + FL_ADDR_STRLEN];
+	FILE *f;
+	int c;
+
+	snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s/rp_filter", device);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	c = fgetc(f);
+	(void)fclose(f);
+	return c == '1';
+}
+
+/* One host may reach the other directly while that one answers encapsulated: their routes differ,
+ * or one of them has noticed a change earlier. Packets then come by another device than answers
+ * take. */
+static void warn_of_filters(const struct fl_backend *be)
+{
+	char own[sizeof("flannel.16777215")];
+	const char *const devices[] = {"all", be->extif->name, own};
+
+	snprintf(own, sizeof(own), "flannel.%u", be->conf.vni);
+	for (size_t i = 0; i < FL_ARRAY_SIZE(devices); i++)
+		if (is_strict(devices[i])) {
+			fl_warn("vxlan",
+				"net.ipv4.conf.%s.rp_filter is 1: where only one of two hosts "
+				"reaches the other directly, packets between them are dropped; set "
+				"it to 2",
+				devices[i]);
+			return;
+		}
+}
+
 static void destroy(struct fl_backend *be)
 {
 	if (!be)
@@ -97,6 +133,7 @@ static int prepare(struct fl_env *env, const struct fl_json *conf, struct fl_bac
 {
 	int r;
 
+	be->env = env;
 	be->extif = fl_env_extif(env);
 	r = vxlan_conf_parse(conf, &be->conf);
 	if (r == 0)
@@ -104,6 +141,7 @@ static int prepare(struct fl_env *env, const struct fl_json *conf, struct fl_bac
 	if (r < 0)
 		return r;
 	be->self.vni = be->conf.vni;
+	be->self.underlay = be->extif->ifindex;
 	be->self.public_ip = be->extif->public_ip;
 	r = ensure_device(env, be);
 	if (r < 0)
@@ -126,9 +164,11 @@ static int create(struct fl_env *env, const struct fl_json *conf, struct fl_back
 		destroy(be);
 		return r;
 	}
-	fl_info("vxlan", "flannel.%u: port %u, MTU %u, MAC %s%s%s", be->conf.vni, be->conf.port,
+	fl_info("vxlan", "flannel.%u: port %u, MTU %u, MAC %s%s%s%s", be->conf.vni, be->conf.port,
 		be->mtu, fl_mac_format(&be->self.mac, mac), be->conf.gbp ? ", GBP" : "",
-		be->conf.learning ? ", learning" : "");
+		be->conf.learning ? ", learning" : "", be->conf.direct ? ", direct routing" : "");
+	if (be->conf.direct)
+		warn_of_filters(be);
 	*ret = be;
 	return 0;
 }
@@ -158,14 +198,22 @@ static int check(const struct fl_json *conf)
 	return vxlan_conf_parse(conf, &parsed);
 }
 
-static int rows(struct fl_backend *be, const struct fl_lease *peer, uint32_t way,
+static uint32_t way(struct fl_backend *be, const struct fl_lease *peer)
+{
+	struct fl_route route;
+
+	if (!be->conf.direct || fl_env_route(be->env, &peer->public_ip, &route) < 0)
+		return VXLAN_ENCAPSULATED;
+	return vxlan_way(&be->self, &route);
+}
+
+static int rows(struct fl_backend *be, const struct fl_lease *peer, uint32_t by,
 		struct fl_rows *into)
 {
-	(void)way;
-	return vxlan_rows(&be->self, peer, into);
+	return vxlan_rows(&be->self, peer, by, into);
 }
 
 FL_BACKEND_EXPORT(.name = "vxlan",
 		  .description = "VXLAN in the kernel: Ethernet over UDP, any IP underlay",
 		  .check = check, .create = create, .lease_data = lease_data, .mtu = mtu, .up = up,
-		  .rows = rows, .destroy = destroy);
+		  .way = way, .rows = rows, .destroy = destroy);

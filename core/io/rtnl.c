@@ -32,6 +32,7 @@ struct wait {
 	uint32_t first_seq; /* the messages that were sent ... */
 	uint32_t count;	    /* ... carry first_seq .. first_seq + count - 1 */
 	bool done;
+	bool single;	  /* one message is the whole answer */
 	bool interrupted; /* NLM_F_DUMP_INTR was seen */
 	int result;	  /* the kernel's verdict */
 	int cb_result;	  /* the first non-zero value of cb */
@@ -245,6 +246,7 @@ static int on_message(struct fl_rtnl *rtnl, struct wait *w, const struct nlmsghd
 	default:
 		if (w->cb)
 			w->cb_result = w->cb(nlh, w->data);
+		w->done = w->single;
 		return 0;
 	}
 }
@@ -302,11 +304,12 @@ int fl_rtnl_request(struct fl_rtnl *rtnl, struct nlmsghdr *nlh)
 	return transact(rtnl, nlh, NLM_F_ACK, &w);
 }
 
+/* Without an ack, which would be a second datagram: a failure is reported all the same. */
 int fl_rtnl_get(struct fl_rtnl *rtnl, struct nlmsghdr *nlh, fl_rtnl_cb cb, void *data)
 {
-	struct wait w = {.cb = cb, .data = data};
+	struct wait w = {.single = true, .cb = cb, .data = data};
 
-	return transact(rtnl, nlh, NLM_F_ACK, &w);
+	return transact(rtnl, nlh, 0, &w);
 }
 
 int fl_rtnl_dump(struct fl_rtnl *rtnl, struct nlmsghdr *nlh, fl_rtnl_cb cb, void *data)

@@ -1,10 +1,14 @@
 /* core/io/rtnl_watch.c - what the kernel announces over rtnetlink, on the event loop. */
 #include "io/rtnl_watch.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <ev.h>
 #include <libmnl/libmnl.h>
+#include <linux/filter.h>
 #include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -95,6 +99,27 @@ int fl_rtnl_watch_create(struct ev_loop *loop, const uint32_t *groups, size_t n_
 	ev_io_set(&w->readable, mnl_socket_get_fd(w->sock), EV_READ);
 	ev_io_start(loop, &w->readable);
 	*ret = w;
+	return 0;
+}
+
+/* The filter sees one announcement at a time and loads in network byte order. */
+int fl_rtnl_watch_skip_routes(struct fl_rtnl_watch *w, uint8_t protocol)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, offsetof(struct nlmsghdr, nlmsg_type)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWROUTE), 1, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELROUTE), 0, 3),
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS,
+			 NLMSG_HDRLEN + offsetof(struct rtmsg, rtm_protocol)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, protocol, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+	};
+	const struct sock_fprog program = {.len = FL_ARRAY_SIZE(code), .filter = code};
+
+	if (setsockopt(mnl_socket_get_fd(w->sock), SOL_SOCKET, SO_ATTACH_FILTER, &program,
+		       sizeof(program)) < 0)
+		return -errno;
 	return 0;
 }
 

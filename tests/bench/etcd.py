@@ -16,6 +16,8 @@ import netns
 
 PREFIX = "/coreos.com/network"
 CONFIG = {"Network": "10.0.0.0/8", "SubnetLen": 24, "Backend": {"Type": "vxlan"}}
+GATEWAY_PREFIX = "/bench/host-gw"
+GATEWAY_CONFIG = {"Network": "10.0.0.0/8", "SubnetLen": 24, "Backend": {"Type": "host-gw"}}
 PORT = 2379
 MAX_LEASES = 60000  # of 65,535 subnets: the daemon's own must find room
 
@@ -41,15 +43,29 @@ class Lease:
     def mac_text(self):
         return ":".join(f"{b:02x}" for b in self.mac)
 
+    prefix = PREFIX
+
+    def value(self):
+        return {"PublicIP": self.remote_text, "BackendType": "vxlan",
+                "BackendData": {"VNI": 1, "VtepMAC": self.mac_text}}
+
     def request(self):
         """The PUT that writes it, as bytes on the wire."""
-        value = json.dumps({"PublicIP": self.remote_text, "BackendType": "vxlan",
-                            "BackendData": {"VNI": 1, "VtepMAC": self.mac_text}},
-                           separators=(",", ":"))
+        value = json.dumps(self.value(), separators=(",", ":"))
         body = "ttl=86400&value=" + urllib.parse.quote(value, safe="")
-        return (f"PUT /v2/keys{PREFIX}/subnets/{self.subnet_text}-24 HTTP/1.1\r\nHost: etcd\r\n"
+        return (f"PUT /v2/keys{self.prefix}/subnets/{self.subnet_text}-24 HTTP/1.1\r\n"
+                "Host: etcd\r\n"
                 "Content-Type: application/x-www-form-urlencoded\r\n"
                 f"Content-Length: {len(body)}\r\n\r\n{body}").encode()
+
+
+class GatewayLease(Lease):
+    """The same of type host-gw, in a network of its own."""
+
+    prefix = GATEWAY_PREFIX
+
+    def value(self):
+        return {"PublicIP": self.remote_text, "BackendType": "host-gw"}
 
 
 class Etcd:
@@ -57,7 +73,7 @@ class Etcd:
 
     def __init__(self, folder):
         self.ns = netns.Netns()
-        self.loaded = 0
+        self.loaded = {}
         self._data = os.path.join(folder, "etcd")
         self._log = os.path.join(folder, "etcd.log")
         self._proc = None
@@ -81,7 +97,8 @@ class Etcd:
             self._proc = subprocess.Popen(argv, env=env, stdin=subprocess.DEVNULL, stdout=log,
                                           stderr=log, preexec_fn=self._prepare)
         self._wait_until_healthy()
-        self.call("PUT", "/config", "value=" + urllib.parse.quote(json.dumps(CONFIG)))
+        self.configure(PREFIX, CONFIG)
+        self.configure(GATEWAY_PREFIX, GATEWAY_CONFIG)
 
     def _prepare(self):
         self.ns.enter()
@@ -112,11 +129,14 @@ class Etcd:
         conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return conn
 
-    def call(self, method, key, body=""):
+    def configure(self, prefix, config):
+        self.call("PUT", "/config", "value=" + urllib.parse.quote(json.dumps(config)), prefix)
+
+    def call(self, method, key, body="", prefix=PREFIX):
         conn = http.client.HTTPConnection("127.0.0.1", PORT)
         conn.sock = self.connect()
         with conn.sock:
-            conn.request(method, f"/v2/keys{PREFIX}{key}", body or None,
+            conn.request(method, f"/v2/keys{prefix}{key}", body or None,
                          {"Content-Type": "application/x-www-form-urlencoded"})
             answer = conn.getresponse()
             text = answer.read()
@@ -124,15 +144,16 @@ class Etcd:
             raise netns.CommandError(f"etcd: {method} {key}: {answer.status} {text[:200]!r}")
         return text
 
-    def load(self, n):
-        """Have the leases 0 .. n-1, and no others. @return seconds"""
+    def load(self, n, kind=Lease):
+        """Have the leases 0 .. n-1 of a kind, and no others. @return seconds"""
         begin = time.monotonic()
-        _put_all(self, (Lease(i).request() for i in range(self.loaded, n)))
-        self.loaded = max(self.loaded, n)
+        loaded = self.loaded.get(kind, 0)
+        _put_all(self, (kind(i).request() for i in range(loaded, n)))
+        self.loaded[kind] = max(loaded, n)
         return time.monotonic() - begin
 
-    def delete(self, subnet_text):
-        self.call("DELETE", f"/subnets/{subnet_text}-24")
+    def delete(self, subnet_text, prefix=PREFIX):
+        self.call("DELETE", f"/subnets/{subnet_text}-24", prefix=prefix)
 
     def answer_time(self):
         """How long etcd alone takes to say all leases, and how many bytes that is."""

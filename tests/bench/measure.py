@@ -56,6 +56,26 @@ class Rows:
         return None
 
 
+class GatewayRows:
+    """The same for host-gw."""
+
+    def __init__(self, n):
+        leases = [etcd.GatewayLease(i) for i in range(n)]
+        self.routes = {(x.subnet, 24): x.remote for x in leases}
+
+    def missing(self, ns):
+        """As Rows.missing()."""
+        routes = rtnl.routes(ns, rtnl.ifindex(ns, "eth0"))
+        found = {key: via for key, via in routes.items() if key[1] == 24}
+        wrong = sum(1 for k, v in self.routes.items()
+                    if k not in found or found[k] not in (v, None))
+        if wrong:
+            return f"{wrong} of {len(self.routes)} routes are missing or wrong"
+        if len(found) != len(self.routes):
+            return f"{len(found) - len(self.routes)} routes too many"
+        return None
+
+
 def _wait_for_rows(d, watch, rows, timeout_s):
     """Seconds from exec until all rows stand.
 
@@ -202,5 +222,40 @@ def size(bench, n):
         for key, nexthops in (("nexthops_s", True), ("gateways_s", False)):
             result[key] = None if n > PLAIN_MAX and not nexthops else statistics.median(
                 reference.program(bench.etcd.ns, bench.folder, n, nexthops)
+                for _ in range(bench.opts.repeat))
+    return result
+
+
+def _fill_gateways(bench, n):
+    """Start host-gw with n leases in etcd. @return (seconds to all routes, CPU seconds)"""
+    rows = GatewayRows(n)
+    with netns.Host(bench.etcd.ns) as host, rtnl.Watch(host.ns, rtnl.RTMGRP_IPV4_ROUTE) as watch:
+        host.ns.ip("route", "add", "172.16.0.0/12", "dev", "eth0")  # the others are on the link
+        with bench.daemon(host, (*bench.QUIET, f"--etcd-prefix={etcd.GATEWAY_PREFIX}")) as d:
+            took = _wait_for_rows(d, watch, rows, 60 + n / 250)
+            d.wait_for_subnet_env()
+            cpu = d.cpu_s()
+            d.stop()
+            bench.etcd.delete(d.subnet(), etcd.GATEWAY_PREFIX)
+    return took, cpu
+
+
+def gateways(bench, n):
+    """host-gw with n leases, and beside it the same routes by ip -batch."""
+    bench.say(f"host-gw, {n} leases: loading")
+    bench.etcd.load(n, etcd.GatewayLease)
+    time.sleep(1)
+    runs = []
+    for i in range(bench.opts.repeat):
+        bench.say(f"host-gw, {n} leases: start {i + 1} of {bench.opts.repeat}")
+        runs.append(_fill_gateways(bench, n))
+    result = {"n": n, "rows_s": statistics.median(r[0] for r in runs),
+              "rows_range_s": [min(runs)[0], max(runs)[0]],
+              "cpu_s": statistics.median(r[1] for r in runs)}
+    if bench.opts.reference:
+        bench.say(f"host-gw, {n} leases: ip -batch")
+        for key, nexthops in (("nexthops_s", True), ("gateways_s", False)):
+            result[key] = None if n > PLAIN_MAX and not nexthops else statistics.median(
+                reference.program_gateways(bench.etcd.ns, bench.folder, n, nexthops)
                 for _ in range(bench.opts.repeat))
     return result

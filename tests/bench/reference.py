@@ -48,3 +48,26 @@ def program(etcd_ns, folder, n, with_nexthops):
         host.ns.run(["bridge", "-batch", files["fdb"]])
         host.ns.ip("-batch", files["route"])
         return time.monotonic() - begin
+
+
+def _host_gw(leases, with_nexthops):
+    if not with_nexthops:
+        for x in leases:
+            yield f"route replace {x.subnet_text}/24 via {x.remote_text} dev eth0\n"
+        return
+    for i, x in enumerate(leases):
+        yield f"nexthop replace id {i + 1} via {x.remote_text} dev eth0\n"
+    for i, x in enumerate(leases):
+        yield f"route replace {x.subnet_text}/24 nhid {i + 1}\n"
+
+
+def program_gateways(etcd_ns, folder, n, with_nexthops):
+    """The same for host-gw. @return seconds in ip"""
+    path = os.path.join(folder, "batch.route")
+    with open(path, "w", encoding="ascii") as f:
+        f.writelines(_host_gw([etcd.GatewayLease(i) for i in range(n)], with_nexthops))
+    with netns.Host(etcd_ns) as host:
+        host.ns.ip("route", "add", "172.16.0.0/12", "dev", "eth0")
+        begin = time.monotonic()
+        host.ns.ip("-batch", path)
+        return time.monotonic() - begin

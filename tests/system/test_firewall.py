@@ -32,6 +32,15 @@ class Flavour:
     def run(self, host, *argv):
         return host.netns.run(f"{self.folder}/iptables", *argv).stdout
 
+    def knows_random_fully(self):
+        netns = Netns("probe")
+        try:
+            return netns.run(
+                f"{self.folder}/iptables", "-t", "nat", "-A", "POSTROUTING", "-j", "MASQUERADE",
+                "--random-fully", check=False).returncode == 0
+        finally:
+            netns.delete()
+
     def rules(self, host, table, chain):
         return self.run(host, "-t", table, "-S", chain).splitlines()[1:]
 
@@ -100,12 +109,25 @@ def test_containers_see_each_other_as_they_are(world, flavour):
     assert listener.caller_from(here.netns, there.address) == here.address
 
 
-def test_a_forward_policy_of_drop_does_not_stop_the_overlay(world, flavour):
-    hosts = joined_pair(world, flavour)
+def containers_behind_a_policy_of_drop(world, flavour, *flags):
+    """Two that have reached each other before the policy came."""
+    hosts = joined_pair(world, flavour, *flags)
     here, there = map(world.container, hosts)
+    here.reach(there)
     for host in hosts:
         flavour.run(host, "-P", "FORWARD", "DROP")
-    here.reach(there)
+    return here, there
+
+
+def test_a_forward_policy_of_drop_does_not_stop_the_overlay(world, flavour):
+    here, there = containers_behind_a_policy_of_drop(world, flavour)
+    assert here.pings(there.address) and there.pings(here.address)
+
+
+def test_a_forward_policy_of_drop_stops_it_without_forward_rules(world, flavour):
+    here, there = containers_behind_a_policy_of_drop(
+        world, flavour, "--iptables-forward-rules=false")
+    assert not here.pings(there.address) and not there.pings(here.address)
 
 
 def test_forward_rules_can_be_left_out(world, flavour):
@@ -113,6 +135,23 @@ def test_forward_rules_can_be_left_out(world, flavour):
     host = world.host().start("--iptables-forward-rules=false", env=flavour.env)
     assert flavour.rules(host, "filter", "FORWARD") == []
     assert flavour.rules(host, "nat", "POSTROUTING") == []
+
+
+def masquerades(host, flavour):
+    return [rule for rule in flavour.rules(host, "nat", "FLANNEL-POSTRTG")
+            if "-j MASQUERADE" in rule]
+
+
+def test_ports_are_fully_random_unless_disabled(world, flavour):
+    if not flavour.knows_random_fully():
+        pytest.skip(f"iptables-{flavour.name} or this kernel has no --random-fully")
+    host = masquerading(world, flavour)
+    rules = masquerades(host, flavour)
+    assert len(rules) == 2 and all("--random-fully" in rule for rule in rules)
+    assert host.stop() == 0
+    host.start("--ip-masq", "--ip-masq-fully-random-disable", env=flavour.env)
+    plain = masquerades(host, flavour)
+    assert plain == [rule.replace(" --random-fully", "") for rule in rules]
 
 
 def test_a_restart_leaves_one_jump_in_front_and_rules_of_others_alone(world, flavour):
@@ -167,6 +206,32 @@ def test_exit_5_before_a_lease_if_masquerade_needs_iptables(world):
     assert host.wait_exit() == 5
     assert "iptables" in host.log()
     assert world.leases() == []
+
+
+def broken_tool(folder, name):
+    """A PATH whose first iptables-save or iptables-restore refuses."""
+    tool = folder / name
+    tool.write_text("#!/bin/sh\necho 'the xtables lock is made of cheese' >&2\nexit 4\n")
+    tool.chmod(0o755)
+    return {"PATH": f"{folder}:/usr/sbin:/usr/bin:/sbin:/bin"}
+
+
+@pytest.mark.parametrize("name", ["iptables-save", "iptables-restore"])
+def test_exit_5_if_iptables_fails_and_masquerade_needs_it(world, tmp_path, name):
+    world.config()
+    host = world.host().start("--ip-masq", ready=False, env=broken_tool(tmp_path, name))
+    assert host.wait_exit() == 5
+    said = [line for line in host.log().splitlines() if " ERROR " in line]
+    assert len(said) == 1
+    assert f"{tmp_path}/{name}: the xtables lock is made of cheese" in said[0]
+    assert not any("READY=1" in message for message in host.notify.poll())
+
+
+@pytest.mark.parametrize("name", ["iptables-save", "iptables-restore"])
+def test_an_iptables_that_fails_is_only_said_without_masquerade(world, tmp_path, name):
+    world.config()
+    host = world.host().start(env=broken_tool(tmp_path, name))
+    assert host.log().count("the xtables lock is made of cheese") == 1
 
 
 def test_forward_rules_without_iptables_are_only_a_warning(world):

@@ -1,46 +1,14 @@
-"""Start, stop, restart, kill: exit codes, and traffic that does not notice."""
+"""Start, restart, kill: exit codes, and traffic that does not notice."""
 
 import json
 import os
-import signal
 import stat
 import tempfile
-import time
 
 import pytest
 
 from harness import kernel
 from harness.build import BACKEND_DIR
-from harness.wait import wait_until
-
-
-def state(host):
-    device = kernel.device(host.netns, host.device)
-    return (device["ifindex"], device["flags"], kernel.rows(host.netns, host.device),
-            kernel.addresses(host.netns, host.device),
-            host.netns.run("iptables-save", "-t", "nat").stdout.splitlines()[1:-1])
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_at_once_and_leaves_everything_in_place(world, number):
-    world.config()
-    host = world.host().start("--ip-masq")
-    host.wait_peers(world.peer(200))
-    before, env, lease = state(host), host.subnet_env(), host.lease()["value"]
-    began = time.monotonic()
-    assert host.daemon.stop(number) == 0
-    assert time.monotonic() - began < 1.0
-    assert state(host) == before
-    assert (host.subnet_env(), host.lease()["value"]) == (env, lease)
-    assert "STOPPING=1" in host.notify.poll()
-
-
-def test_it_ends_at_once_while_it_waits_for_etcd(world):
-    host = world.host().start("--etcd-endpoints=http://192.168.255.254:2379", ready=False)
-    wait_until(lambda: any(m.startswith("STATUS=") for m in host.notify.poll()), "it waits")
-    began = time.monotonic()
-    assert host.stop() == 0
-    assert time.monotonic() - began < 1.0
 
 
 def test_no_packet_is_lost_over_stop_and_start_of_both_ends(world):
@@ -161,6 +129,17 @@ def test_exit_4_for_a_module_that_others_may_write(world):
         assert code == 4
         os.chmod(folder, 0o755)
         world.host().start(f"--backend-dir={folder}")
+
+
+def test_exit_4_if_the_device_is_of_another_kind(world):
+    world.config()
+    host = world.host()
+    host.netns.batch(f"link add {host.device} type bridge")
+    host.start(ready=False)
+    assert host.wait_exit() == 4
+    assert host.device in host.log()
+    assert kernel.device(host.netns, host.device)["linkinfo"]["info_kind"] == "bridge"
+    assert world.leases() == []
 
 
 def test_exit_7_before_the_lease_for_a_subnet_file_that_is_no_file(world):

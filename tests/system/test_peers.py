@@ -1,23 +1,9 @@
 """Leases of others become rows in the kernel, and nothing else does."""
 
-import contextlib
-
 from harness import kernel
-from harness.processes import Process
 from harness.wait import holds, wait_equal, wait_until
 
 NO_ROWS = {"routes": {}, "neighbours": {}, "fdb": {}}
-
-
-@contextlib.contextmanager
-def monitor(netns, folder):
-    """What ip(8) sees change meanwhile."""
-    process = Process(netns, ["ip", "-o", "monitor", "route", "neigh", "nexthop"],
-                      f"{folder}/monitor")
-    try:
-        yield process.log
-    finally:
-        process.close()
 
 
 def joined_host(world):
@@ -58,10 +44,19 @@ def test_a_peer_that_moves_is_followed(world):
     assert list(kernel.rows(host.netns, host.device)["fdb"]) == [moved.mac]
 
 
-def test_leases_of_another_type_are_ignored(world):
+def test_leases_of_another_type_are_ignored_and_counted(world):
     host = joined_host(world)
     world.put_lease("10.5.201.0/24", "192.168.201.1", "0a:00:00:00:00:01", kind="udp")
-    host.wait_peers(world.peer(202))
+    world.put_lease("10.5.203.0/24", "192.168.201.3", "0a:00:00:00:00:03", kind="host-gw")
+    peer = world.peer(202)
+    host.wait_peers(peer)
+    for subnet, kind in (("10.5.201.0/24", "udp"), ("10.5.203.0/24", "host-gw")):
+        said = [line for line in host.log().splitlines() if f" {subnet} of " in line]
+        assert len(said) == 1 and f"its backend is {kind}, ours is vxlan" in said[0]
+    host.restart()
+    host.wait_peers(peer)
+    assert host.log().count("3 leases of other hosts: 1 reached, 2 ignored or of another "
+                            "backend, 0 waiting for a route, 0 left out") == 1
 
 
 def test_leases_outside_the_network_are_ignored(world):
@@ -118,7 +113,7 @@ def test_rows_that_are_right_are_not_touched_by_a_restart(world):
     host = joined_host(world)
     peer = world.peer(200)
     host.wait_peers(peer)
-    with monitor(host.netns, world.folder) as changes:
+    with kernel.monitor(host.netns, world.folder) as changes:
         host.restart()
         other = world.peer(201)
         host.wait_peers(peer, other)

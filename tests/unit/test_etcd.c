@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "store_run.h"
@@ -161,6 +162,17 @@ static void an_exhausted_pool_is_waited_out(void **state)
 	assert_string_equal(told.status, "");
 }
 
+static void an_entry_as_large_as_the_network_takes_nothing(void **state)
+{
+	(void)state;
+	fake_put_lease("10.5.0.0-16", "192.168.0.2", "02:00:00:00:00:02", 50);
+	fake_put_lease("10.0.0.0-8", "192.168.0.3", "02:00:00:00:00:03", 50);
+	fake_put_lease("10.5.0.0-17", "192.168.0.4", "02:00:00:00:00:04", 50);
+	begin(ONE, 100);
+	run_until("acquired 10.5.");
+	assert_true(atoi(strstr(told.log, "acquired 10.5.") + strlen("acquired 10.5.")) >= 128);
+}
+
 /* ---- keeping it ---- */
 
 static void a_renewal_is_in_time_and_wakes_nobody(void **state)
@@ -267,6 +279,7 @@ int main(void)
 		TEST(the_previous_subnet_is_kept_when_our_address_changed),
 		TEST(a_lost_race_picks_again),
 		TEST(an_exhausted_pool_is_waited_out),
+		TEST(an_entry_as_large_as_the_network_takes_nothing),
 		TEST(a_renewal_is_in_time_and_wakes_nobody),
 		TEST(a_deleted_lease_is_re_created),
 		TEST(a_lease_that_another_host_holds_is_never_written),

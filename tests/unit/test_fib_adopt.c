@@ -317,6 +317,36 @@ static void a_later_adoption_refills_what_has_vanished(void **state)
 	assert_int_equal(kernel_count(NEXTHOP), 19);
 }
 
+/* Then a route tells neither its device nor its gateway, but the id of an object alone. */
+static void without_the_compatible_mode_each_route_counts_for_its_own_device(void **state)
+{
+	struct fixture *f = *state;
+	const struct fl_prefix network = prefix("10.0.0.0/8");
+	struct fl_row direct = route("10.0.2.0/24", "192.168.0.2");
+	int pass;
+
+	direct.ifindex = OTHER_DEV;
+	direct.onlink = false;
+	kernel.no_compat = true;
+	for (pass = 0; pass < 2; pass++) {
+		peer(f, 1, declare);
+		declare(f, direct);
+		assert_int_equal(fl_fib_adopt(f->fib, DEV), 0);
+		assert_int_equal(fl_fib_adopt_elsewhere(f->fib, &network), 0);
+		commit(f);
+		assert_int_equal(stats(f).installed, 4);
+		if (pass == 0)
+			fib_restart(f);
+	}
+	assert_string_equal(kernel.ops, "");
+	fib_restart(f);
+	assert_int_equal(fl_fib_adopt(f->fib, DEV), 0);
+	assert_int_equal(fl_fib_adopt_elsewhere(f->fib, &network), 0);
+	commit(f);
+	assert_int_equal(kernel_count(ROUTE), 0);
+	assert_int_equal(kernel_count(NEXTHOP), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -335,6 +365,7 @@ int main(void)
 		TEST(repeats_an_interrupted_dump_but_not_for_ever),
 		TEST(what_is_not_there_yet_is_added_in_the_order_of_declaration),
 		TEST(a_later_adoption_refills_what_has_vanished),
+		TEST(without_the_compatible_mode_each_route_counts_for_its_own_device),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

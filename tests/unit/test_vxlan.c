@@ -135,10 +135,15 @@ static void refuses_wrong_types(void **state)
 	refuses("[]", "Backend is an array, must be an object");
 }
 
-static void refuses_direct_routing_for_now(void **state)
+static void takes_direct_routing(void **state)
 {
+	struct vxlan_conf c;
+
 	(void)state;
-	refuses("{\"DirectRouting\":true}", "DirectRouting comes with host-gw in a later release");
+	takes("{}", &c);
+	assert_false(c.direct);
+	takes("{\"DirectRouting\":true}", &c);
+	assert_true(c.direct);
 }
 
 static void warns_of_unknown_keys_and_goes_on(void **state)
@@ -157,7 +162,7 @@ static void warns_of_unknown_keys_and_goes_on(void **state)
 
 static struct vxlan_self self_of(uint32_t vni)
 {
-	struct vxlan_self self = {.vni = vni, .ifindex = 9};
+	struct vxlan_self self = {.vni = vni, .ifindex = 9, .underlay = 3};
 
 	assert_int_equal(fl_mac_parse("02:00:00:00:00:01", &self.mac), 0);
 	assert_int_equal(fl_addr_parse("192.168.1.1", &self.public_ip), 0);
@@ -179,7 +184,10 @@ static void rejects(const char *ip, const char *data, const char *reason)
 	struct fl_lease peer = peer_of("10.5.2.0/24", ip, data);
 	struct fl_rows rows = {0};
 
-	assert_int_equal(vxlan_rows(&self, &peer, &rows), -EBADMSG);
+	assert_int_equal(vxlan_rows(&self, &peer, 3, &rows), -EBADMSG);
+	assert_int_equal(rows.count, 0);
+	fl_rows_reset(&rows);
+	assert_int_equal(vxlan_rows(&self, &peer, VXLAN_ENCAPSULATED, &rows), -EBADMSG);
 	assert_int_equal(rows.count, 0);
 	if (!strstr(rows.why, reason))
 		fail_msg("\"%s\" does not say \"%s\"", rows.why, reason);
@@ -195,7 +203,7 @@ static void a_peer_needs_a_neighbour_an_fdb_entry_and_a_route(void **state)
 	char text[FL_PREFIX_STRLEN];
 
 	(void)state;
-	assert_int_equal(vxlan_rows(&self, &peer, &rows), 0);
+	assert_int_equal(vxlan_rows(&self, &peer, VXLAN_ENCAPSULATED, &rows), 0);
 	assert_int_equal(rows.count, 3);
 	assert_int_equal(rows.rows[0].kind, FL_ROW_NEIGH);
 	assert_string_equal(fl_prefix_format(&rows.rows[0].dst, text), "10.5.2.0/32");
@@ -214,6 +222,44 @@ static void a_peer_needs_a_neighbour_an_fdb_entry_and_a_route(void **state)
 	fl_rows_done(&rows);
 }
 
+static void a_direct_peer_needs_one_route(void **state)
+{
+	struct vxlan_self self = self_of(1);
+	struct fl_lease peer = peer_of("10.5.2.0/24", "192.168.1.2",
+				       "{\"VNI\":1,\"VtepMAC\":\"02:00:00:00:00:02\"}");
+	struct fl_rows rows = {0};
+	char text[FL_PREFIX_STRLEN];
+
+	(void)state;
+	assert_int_equal(vxlan_rows(&self, &peer, 3, &rows), 0);
+	assert_int_equal(rows.count, 1);
+	assert_int_equal(rows.rows[0].kind, FL_ROW_ROUTE);
+	assert_int_equal(rows.rows[0].ifindex, 3);
+	assert_string_equal(fl_prefix_format(&rows.rows[0].dst, text), "10.5.2.0/24");
+	assert_string_equal(fl_addr_format(&rows.rows[0].via, text), "192.168.1.2");
+	assert_false(rows.rows[0].onlink);
+	fl_rows_done(&rows);
+}
+
+static void direct_is_only_the_link_of_the_underlay(void **state)
+{
+	struct vxlan_self self = self_of(1);
+	struct fl_route route = {.ifindex = 3};
+
+	(void)state;
+	assert_int_equal(vxlan_way(&self, NULL), VXLAN_ENCAPSULATED);
+	assert_int_equal(vxlan_way(&self, &route), 3);
+	route.ifindex = 4;
+	assert_int_equal(vxlan_way(&self, &route), VXLAN_ENCAPSULATED);
+	route = (struct fl_route){.ifindex = 3, .local = true};
+	assert_int_equal(vxlan_way(&self, &route), VXLAN_ENCAPSULATED);
+	route = (struct fl_route){.ifindex = 3};
+	assert_int_equal(fl_addr_parse("192.168.1.254", &route.via), 0);
+	assert_int_equal(vxlan_way(&self, &route), VXLAN_ENCAPSULATED);
+	assert_int_equal(fl_addr_parse("fe80::1", &route.via), 0);
+	assert_int_equal(vxlan_way(&self, &route), VXLAN_ENCAPSULATED);
+}
+
 static void a_lease_of_flannel_0_11_has_no_vni(void **state)
 {
 	struct vxlan_self self = self_of(5);
@@ -222,10 +268,10 @@ static void a_lease_of_flannel_0_11_has_no_vni(void **state)
 	struct fl_rows rows = {0};
 
 	(void)state;
-	assert_int_equal(vxlan_rows(&self, &peer, &rows), 0);
+	assert_int_equal(vxlan_rows(&self, &peer, VXLAN_ENCAPSULATED, &rows), 0);
 	fl_rows_reset(&rows);
 	peer.backend_data = "{\"VNI\":null,\"vtepmac\":\"02:00:00:00:00:02\",\"New\":[1]}";
-	assert_int_equal(vxlan_rows(&self, &peer, &rows), 0);
+	assert_int_equal(vxlan_rows(&self, &peer, VXLAN_ENCAPSULATED, &rows), 0);
 	assert_int_equal(rows.count, 3);
 	fl_rows_done(&rows);
 }
@@ -266,13 +312,9 @@ static void rejects_our_own_mac_and_address(void **state)
 	rejects("192.168.1.1", "{\"VtepMAC\":\"02:00:00:00:00:02\"}", "192.168.1.1 is ours");
 }
 
-static void rejects_an_address_that_no_host_has(void **state)
+static void rejects_an_address_of_the_other_family(void **state)
 {
 	(void)state;
-	rejects("0.0.0.0", "{\"VtepMAC\":\"02:00:00:00:00:02\"}", "PublicIP 0.0.0.0");
-	rejects("127.0.0.1", "{\"VtepMAC\":\"02:00:00:00:00:02\"}", "PublicIP 127.0.0.1");
-	rejects("224.0.0.1", "{\"VtepMAC\":\"02:00:00:00:00:02\"}", "PublicIP 224.0.0.1");
-	rejects("255.255.255.255", "{\"VtepMAC\":\"02:00:00:00:00:02\"}", "255.255.255.255");
 	rejects("fd00::1", "{\"VtepMAC\":\"02:00:00:00:00:02\"}", "PublicIP fd00::1");
 }
 
@@ -295,14 +337,16 @@ int main(void)
 		cmocka_unit_test(takes_the_limits),
 		cmocka_unit_test(refuses_what_is_outside_the_limits),
 		cmocka_unit_test(refuses_wrong_types),
-		cmocka_unit_test(refuses_direct_routing_for_now),
+		cmocka_unit_test(takes_direct_routing),
 		cmocka_unit_test(warns_of_unknown_keys_and_goes_on),
 		cmocka_unit_test(a_peer_needs_a_neighbour_an_fdb_entry_and_a_route),
+		cmocka_unit_test(a_direct_peer_needs_one_route),
+		cmocka_unit_test(direct_is_only_the_link_of_the_underlay),
 		cmocka_unit_test(a_lease_of_flannel_0_11_has_no_vni),
 		cmocka_unit_test(rejects_another_vni),
 		cmocka_unit_test(rejects_data_without_a_good_mac),
 		cmocka_unit_test(rejects_our_own_mac_and_address),
-		cmocka_unit_test(rejects_an_address_that_no_host_has),
+		cmocka_unit_test(rejects_an_address_of_the_other_family),
 		cmocka_unit_test(writes_the_lease_data_as_flannel_does),
 	};
 

@@ -1,8 +1,11 @@
 """A container on a host, set up the way a runtime reads subnet.env."""
 
+import hashlib
+import os
 import re
 import socket
 import subprocess
+import threading
 
 from .netns import Netns
 from .wait import wait_until
@@ -39,8 +42,48 @@ class Container:
         wait_until(lambda: self.pings(other.address),
                    f"{self.address} reaches {other.address}", timeout)
 
+    def transfer(self, other, size):
+        """Send so many bytes to the other container over TCP; fail if others arrive."""
+        with other.netns.entered():
+            server = socket.create_server((other.address, 0))
+        with self.netns.entered():
+            client = socket.socket()
+        server.settimeout(60)
+        client.settimeout(60)
+        arrived = []
+        receiver = threading.Thread(target=lambda: arrived.append(_receive(server)))
+        receiver.start()
+        with server, client:
+            client.connect(server.getsockname())
+            sent = _send(client, size)
+            receiver.join()
+        assert arrived == [(size, sent)]
+
     def stream(self, other, seconds):
         return PingStream(self.netns, other.address, seconds)
+
+
+def _send(client, size):
+    """Random bytes, and their checksum."""
+    block, digest = os.urandom(1 << 20), hashlib.sha256()
+    for number in range(-(-size // len(block))):
+        part = (number.to_bytes(4, "big") + block[4:])[:size - number * len(block)]
+        client.sendall(part)
+        digest.update(part)
+    client.shutdown(socket.SHUT_WR)
+    return digest.hexdigest()
+
+
+def _receive(server):
+    """How many bytes come over the next connection, and their checksum."""
+    connection, _ = server.accept()
+    connection.settimeout(60)
+    count, digest = 0, hashlib.sha256()
+    with connection:
+        while data := connection.recv(1 << 18):
+            count += len(data)
+            digest.update(data)
+    return count, digest.hexdigest()
 
 
 class PingStream:

@@ -41,7 +41,7 @@ class Etcd:
         self.credentials = None
         self.process = None
         if tls:
-            tls.issue_server(self.address)
+            tls.issue(self.address)
         if start:
             self.start()
 

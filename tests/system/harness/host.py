@@ -158,6 +158,14 @@ class Host:
         expected = {o.subnet: (o.address, o.mac) for o in others}
         wait_equal(self.peers, expected, "the rows of all peers stand, and no others", timeout)
 
+    def gateways(self):
+        return kernel.gateways(self.netns)
+
+    def wait_gateways(self, *others, timeout=10.0):
+        """Until exactly these hosts and fake peers are reached by routes over the underlay."""
+        expected = {o.subnet: o.address for o in others}
+        wait_equal(self.gateways, expected, "the routes to all peers stand, and no others", timeout)
+
     # --- away from the others
 
     def cut_off(self, address):

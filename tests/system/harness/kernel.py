@@ -1,6 +1,21 @@
 """What stands in a namespace's tables."""
 
+import contextlib
+
+from .processes import Process
+
 PROTOCOL = "70"
+
+
+@contextlib.contextmanager
+def monitor(netns, folder):
+    """What ip(8) sees change meanwhile."""
+    process = Process(netns, ["ip", "-o", "monitor", "route", "neigh", "nexthop"],
+                      f"{folder}/monitor")
+    try:
+        yield process.log
+    finally:
+        process.close()
 
 
 def _routes(netns, device):
@@ -53,6 +68,32 @@ def peers(netns, name):
         if gateway == subnet.partition("/")[0] and mac in fdb:
             found[subnet] = (fdb[mac], mac)
     return found
+
+
+def gateways(netns, device="eth0"):
+    """Routes of ours by hosts on the link of a device: {subnet: gateway}."""
+    return {
+        r["dst"]: r["gateway"]
+        for r in netns.json(f"ip route show dev {device}")
+        if r.get("protocol") == PROTOCOL and "gateway" in r and "onlink" not in r.get("flags", ())
+    }
+
+
+def routes(netns):
+    """All routes of ours, whatever their device: {subnet: device}."""
+    return {r["dst"]: r["dev"] for r in netns.json(f"ip route show protocol {PROTOCOL}")}
+
+
+def nexthops(netns):
+    """Gateways of our nexthop objects, each once or there is one too many."""
+    return sorted(n["gateway"] for n in netns.json("ip nexthop show")
+                  if n.get("protocol") == PROTOCOL)
+
+
+def packets(netns, name):
+    """(received, sent) by a device so far."""
+    stats = [link for link in netns.json("ip -s link show") if link["ifname"] == name][0]["stats64"]
+    return stats["rx"]["packets"], stats["tx"]["packets"]
 
 
 def rows(netns, name):

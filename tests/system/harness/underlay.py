@@ -5,20 +5,20 @@ import itertools
 
 from .netns import Netns
 
-NETWORK = ipaddress.ip_network("192.168.0.0/16")
-GATEWAY = "192.168.0.1"
 
 
 class Underlay:
     """Gives out addresses, each once, and plugs namespaces into the bridge."""
 
-    def __init__(self):
+    def __init__(self, network="192.168.0.0/16"):
+        self._network = ipaddress.ip_network(network)
+        self.gateway = str(self._network[1])
         self.netns = Netns("net")
         self.netns.batch(
             "link add br0 type bridge",
-            f"addr add {GATEWAY}/{NETWORK.prefixlen} dev br0",
+            f"addr add {self.gateway}/{self._network.prefixlen} dev br0",
             "link set br0 up")
-        self._addresses = itertools.count(int(NETWORK.network_address) + 10)
+        self._addresses = itertools.count(int(self._network[10]))
         self._ports = itertools.count(1)
 
     def close(self):
@@ -33,9 +33,9 @@ class Underlay:
         port = f"port{next(self._ports)}"
         netns.batch(
             f"link add {device} type veth peer name {port} netns {self.netns.name}",
-            f"addr add {address}/{NETWORK.prefixlen} dev {device}",
+            f"addr add {address}/{self._network.prefixlen} dev {device}",
             f"link set {device} up")
         self.netns.batch(f"link set {port} up master br0")
         if default_route:
-            netns.batch(f"route add default via {GATEWAY}")
+            netns.batch(f"route add default via {self.gateway}")
         return address

@@ -36,8 +36,11 @@ class World:
     # --- in etcd
 
     def config(self, network="10.5.0.0/16", **members):
-        """Set the network config; Backend is vxlan with this world's VNI if not given."""
+        """Set the network config; Backend is vxlan with this world's VNI if not given. Hosts pick
+        subnets below 10.5.200.0, so that fake peers may have those above."""
         backend = members.pop("Backend", {"Type": "vxlan", "VNI": self.vni})
+        if network == "10.5.0.0/16" and "SubnetMin" not in members:
+            members.setdefault("SubnetMax", "10.5.199.0")
         config = {"Network": network, "Backend": backend, **members}
         self.etcd.put(f"{self.prefix}/config", json.dumps(config))
 
@@ -53,8 +56,10 @@ class World:
         return self.etcd.list(f"{self.prefix}/subnets")
 
     def put_lease(self, subnet, address, mac, kind="vxlan", **options):
-        data = {"VNI": self.vni, "VtepMAC": mac}
-        value = {"PublicIP": address, "BackendType": kind, "BackendData": data}
+        """Without a MAC it has no BackendData."""
+        value = {"PublicIP": address, "BackendType": kind}
+        if mac:
+            value["BackendData"] = {"VNI": self.vni, "VtepMAC": mac}
         self.etcd.put(self.key(subnet), json.dumps(value), **options)
 
     def peer(self, third, address=None, mac=None):
@@ -64,6 +69,12 @@ class World:
             address or f"192.168.200.{third}",
             mac or f"0a:00:00:00:00:{third:02x}")
         self.put_lease(peer.subnet, peer.address, peer.mac, ttl=3600)
+        return peer
+
+    def gateway_peer(self, third, address=None):
+        """The same of type host-gw."""
+        peer = FakePeer(f"10.5.{third}.0/24", address or f"192.168.200.{third}", None)
+        self.put_lease(peer.subnet, peer.address, None, kind="host-gw", ttl=3600)
         return peer
 
     def drop(self, peer):
@@ -76,13 +87,13 @@ class World:
         self.hosts.append(host)
         return host
 
-    def joined(self, count, *flags):
-        """So many hosts that have joined and reach each other."""
+    def joined(self, count, *flags, wait=Host.wait_peers):
+        """So many hosts that have joined and reach each other, which wait sees."""
         hosts = [self.host() for _ in range(count)]
         for host in hosts:
             host.start(*flags)
         for host in hosts:
-            host.wait_peers(*(other for other in hosts if other is not host))
+            wait(host, *(other for other in hosts if other is not host))
         return hosts
 
     def container(self, host):
