@@ -144,6 +144,14 @@ struct fl_backend_ops {
 	int (*up)(struct fl_backend *be, const struct fl_lease *own);
 
 	/**
+	 * Declare the rows that stand whatever peers there are: a route of the whole Network, say.
+	 * Called once, after up() is done. NULL: there are none.
+	 *
+	 * @return 0 or -errno, which ends flanneld
+	 */
+	int (*own_rows)(struct fl_backend *be, const struct fl_lease *own, struct fl_rows *rows);
+
+	/**
 	 * Which of several ways leads to @p peer now: a number that only the backend understands,
 	 * which flanneld remembers and hands to rows(). Asked when the peer appears, and again when
 	 * routes, addresses or interfaces of this host have changed. May look at the kernel
@@ -301,6 +309,16 @@ struct fl_link_spec {
  * -errno of rtnetlink
  */
 FL_PUBLIC int fl_link_ensure(struct fl_env *env, const struct fl_link_spec *spec,
+			     struct fl_link **ret);
+
+/**
+ * Take a device that the backend has made by other means, such as a tun device: flanneld gives it
+ * @p mtu (bytes), and with fl_link_up() its address.
+ *
+ * @param ret  set only on success; the backend owns it until fl_link_release()
+ * @return 0; -ENODEV; other -errno of rtnetlink
+ */
+FL_PUBLIC int fl_link_attach(struct fl_env *env, const char *name, uint32_t mtu,
 			     struct fl_link **ret);
 
 FL_PUBLIC uint32_t fl_link_ifindex(const struct fl_link *link);

@@ -182,7 +182,7 @@ static void start_overlay(struct daemon *d)
 		.env = &d->env,
 		.ops = d->ops,
 		.backend = d->backend,
-		.own_subnet = d->subnet,
+		.own = d->own,
 	};
 	int r = fl_overlay_create(&conf, &d->overlay);
 
@@ -199,6 +199,7 @@ static void on_acquired(struct fl_store_listener *l, const struct fl_lease_recor
 	struct daemon *d = fl_container_of(l, struct daemon, store_listener);
 
 	d->subnet = own->lease.subnet;
+	d->own = &own->lease;
 	daemon_backend_up(d, &own->lease);
 }
 

@@ -54,7 +54,8 @@ struct daemon {
 	struct fl_backend *backend;
 	bool busy; /* the backend is: lease_data() or up() is under way */
 	struct fl_overlay *overlay;
-	struct fl_prefix subnet; /* ours */
+	struct fl_prefix subnet;    /* ours */
+	const struct fl_lease *own; /* the store's; NULL before it is ours */
 };
 
 /* daemon.c */

@@ -216,32 +216,54 @@ static int link_obtain(struct fl_env *env, const struct want *w, struct found *f
 	return 0;
 }
 
-int fl_link_ensure(struct fl_env *env, const struct fl_link_spec *spec, struct fl_link **ret)
+static int link_keep(struct fl_env *env, const struct found *f, struct fl_link **ret)
 {
-	struct want want;
-	struct found found = {.want = &want};
-	struct fl_link *link;
+	struct fl_link *link = calloc(1, sizeof(*link));
 	int r;
 
-	r = want_init(&want, spec);
-	if (r < 0)
-		return r;
-	link = calloc(1, sizeof(*link));
 	if (!link)
 		return -ENOMEM;
-	r = link_obtain(env, &want, &found);
-	if (r == 0)
-		r = fl_env_device_add(env, found.link.ifindex);
+	r = fl_env_device_add(env, f->link.ifindex);
 	if (r < 0) {
 		free(link);
 		return r;
 	}
 	link->env = env;
-	link->ifindex = found.link.ifindex;
-	link->mac = found.link.mac;
-	memcpy(link->name, found.link.name, sizeof(link->name));
+	link->ifindex = f->link.ifindex;
+	link->mac = f->link.mac;
+	memcpy(link->name, f->link.name, sizeof(link->name));
 	*ret = link;
 	return 0;
+}
+
+int fl_link_ensure(struct fl_env *env, const struct fl_link_spec *spec, struct fl_link **ret)
+{
+	struct want want;
+	struct found found = {.want = &want};
+	int r;
+
+	r = want_init(&want, spec);
+	if (r == 0)
+		r = link_obtain(env, &want, &found);
+	return r < 0 ? r : link_keep(env, &found, ret);
+}
+
+int fl_link_attach(struct fl_env *env, const char *name, uint32_t mtu, struct fl_link **ret)
+{
+	const struct fl_link_spec spec = {.name = name, .kind = "", .mtu = mtu};
+	struct want want;
+	struct found found = {.want = &want};
+	int r;
+
+	r = want_init(&want, &spec);
+	if (r == 0)
+		r = link_read(env->rtnl, 0, name, &found);
+	if (r < 0) {
+		fl_err("link", "%s: cannot read the device: %s", name, strerror(-r));
+		return r;
+	}
+	link_fix_mtu(env, &want, &found);
+	return link_keep(env, &found, ret);
 }
 
 uint32_t fl_link_ifindex(const struct fl_link *link)

@@ -250,7 +250,7 @@ static int read_backend(struct reader *r)
 {
 	const struct fl_json *v = member(r, "Backend"), *type;
 
-	(void)strcpy(r->nc->backend_type, "udp");
+	(void)strcpy(r->nc->backend_type, FL_BACKEND_TYPE_DEFAULT);
 	if (!v)
 		return 0;
 	if (fl_json_type(v) != FL_JSON_OBJECT)

@@ -6,7 +6,8 @@
 #include "base/addr.h"
 #include "base/json.h"
 
-#define FL_BACKEND_TYPE_MAX 33u /* bytes, with NUL: [a-z0-9][a-z0-9-]{0,31} */
+#define FL_BACKEND_TYPE_DEFAULT "udp" /* of a config without Backend, in every flannel */
+#define FL_BACKEND_TYPE_MAX	33u   /* bytes, with NUL: [a-z0-9][a-z0-9-]{0,31} */
 
 struct fl_netconf {
 	struct fl_prefix network;  /* host bits clear */

@@ -16,7 +16,7 @@ struct fl_overlay_conf {
 	const struct fl_env *env; /* its devices are the ones to compare with the kernel */
 	const struct fl_backend_ops *ops;
 	struct fl_backend *backend;
-	struct fl_prefix own_subnet;
+	const struct fl_lease *own;
 };
 
 /** @return 0 or -errno; @p ret is set only on success, and the caller's until fl_overlay_destroy()

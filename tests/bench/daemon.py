@@ -4,6 +4,7 @@ import os
 import select
 import shutil
 import signal
+import sys
 import time
 
 import etcd
@@ -12,11 +13,27 @@ import netns
 IN_CLOSE_WRITE, IN_MOVED_TO = 0x8, 0x80
 CPUCLOCK_SCHED = 2
 
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILDS = (("build/stage/usr/sbin/flanneld", "build/stage/usr/lib/flanneld/backends"),
+          ("flanneld", "backends/.libs"))  # by tests/build, by make
+
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class DaemonError(Exception):
     """flanneld did not do what the measurement needs."""
+
+
+def program():
+    """The command to measure, as a list."""
+    given, modules = os.environ.get("FLANNELD"), os.environ.get("BACKEND_DIR")
+    builds = [(os.path.abspath(given), None)] if given else BUILDS
+    for path, default in builds:
+        path = os.path.join(TOP, path)
+        if os.access(path, os.X_OK):
+            modules = os.path.abspath(modules) if modules else default
+            return [path] + ([f"--backend-dir={os.path.join(TOP, modules)}"] if modules else [])
+    return sys.exit(f"{given or 'flanneld'}: not there; run tests/build, or set FLANNELD")
 
 
 class _FileWatch:

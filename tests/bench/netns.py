@@ -63,6 +63,11 @@ class Netns:
             raise CommandError(f"{' '.join(argv)}: exit {done.returncode}: {text[-500:]}")
         return done.returncode
 
+    def popen(self, argv, **kwargs):
+        return subprocess.Popen(argv, preexec_fn=self._prepare, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                                **kwargs)
+
     def ip(self, *args, must_work=True):
         return self.run(["ip", *args], must_work)
 

@@ -134,11 +134,11 @@ static const struct fl_backend_ops ops = {
 
 void overlay_start(struct fixture *f)
 {
-	const struct fl_overlay_conf conf = {.loop = f->loop,
-					     .env = &f->env,
-					     .ops = &ops,
-					     .own_subnet = prefix("10.255.1.0/24")};
+	static struct fl_lease own;
+	const struct fl_overlay_conf conf = {
+		.loop = f->loop, .env = &f->env, .ops = &ops, .own = &own};
 
+	own.subnet = prefix("10.255.1.0/24");
 	assert_int_equal(fl_overlay_create(&conf, &f->overlay), 0);
 }
 

@@ -19,6 +19,7 @@
 
 /* We are 10.9.0.5, hold 10.9.1.0/24 of 10.9.0.0/16, and the underlay is within it. */
 struct fixture {
+	struct fl_lease own;
 	struct fl_extif extif;
 	struct fl_env env;
 	struct fl_overlay_conf conf;
@@ -53,10 +54,9 @@ static int setup(void **state)
 	f->env.extif = &f->extif;
 	f->env.network = prefix("10.9.0.0/16");
 	f->env.devices[f->env.n_devices++] = DEV;
-	f->conf = (struct fl_overlay_conf){.loop = ev_loop_new(EVFLAG_AUTO),
-					   .env = &f->env,
-					   .ops = &ops,
-					   .own_subnet = prefix("10.9.1.0/24")};
+	f->own.subnet = prefix("10.9.1.0/24");
+	f->conf = (struct fl_overlay_conf){
+		.loop = ev_loop_new(EVFLAG_AUTO), .env = &f->env, .ops = &ops, .own = &f->own};
 	assert_int_equal(fl_overlay_create(&f->conf, &f->overlay), 0);
 	fl_overlay_snapshot_begin(f->overlay);
 	fl_overlay_snapshot_end(f->overlay);

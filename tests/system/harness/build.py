@@ -8,8 +8,10 @@ _STAGE = os.path.join(_TOP, "build/stage/usr")
 
 FLANNELD = os.environ.get("FLANNELD", os.path.join(_STAGE, "sbin/flanneld"))
 BACKEND_DIR = os.environ.get("BACKEND_DIR", os.path.join(_STAGE, "lib/flanneld/backends"))
+# Programs of the tests' own, beside the modules.
+PROGRAMS = os.path.join(os.path.dirname(BACKEND_DIR), "tests")
 
-_SANITIZER = re.compile(r"ERROR: \w+Sanitizer|runtime error:|SUMMARY: \w+Sanitizer")
+_SANITIZER = re.compile(r"(?:ERROR|WARNING): \w+Sanitizer|runtime error:|SUMMARY: \w+Sanitizer")
 
 
 def environment(**extra):
@@ -19,6 +21,7 @@ def environment(**extra):
         "PATH": path,
         "ASAN_OPTIONS": "detect_leaks=1:exitcode=99:detect_stack_use_after_return=1",
         "UBSAN_OPTIONS": "print_stacktrace=1",
+        "TSAN_OPTIONS": "exitcode=99",
         **extra,
     }
 

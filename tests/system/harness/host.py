@@ -36,14 +36,15 @@ class NotifySocket:
 class Host:
     """One flanneld at a time; the files of all its runs are in one folder."""
 
-    def __init__(self, world, number, plug=True):
+    def __init__(self, world, number, plug=True, netns=None):
         self.world = world
         self.folder = f"{world.folder}/host{number}"
         os.mkdir(self.folder)
         self.subnet_file = f"{self.folder}/run/flannel/subnet.env"
         self.log_path = f"{self.folder}/log"
-        self.netns = Netns(f"host{number}")
-        self.address = world.underlay.plug(self.netns) if plug else None
+        self._shares_netns = netns is not None
+        self.netns = netns or Netns(f"host{number}")
+        self.address = world.underlay.plug(self.netns) if plug and not netns else None
         self.daemon = None
         self.notify = None
 
@@ -107,7 +108,8 @@ class Host:
             if self.daemon:
                 self.daemon.close()
                 self.notify.close()
-            self.netns.delete()
+            if not self._shares_netns:
+                self.netns.delete()
         assert not faults, "\n".join(faults)
 
     def _end(self):

@@ -87,6 +87,13 @@ class World:
         self.hosts.append(host)
         return host
 
+    def neighbour(self, host):
+        """A second flanneld where that host's is."""
+        neighbour = Host(self, len(self.hosts) + 1, netns=host.netns)
+        neighbour.address = host.address
+        self.hosts.append(neighbour)
+        return neighbour
+
     def joined(self, count, *flags, wait=Host.wait_peers):
         """So many hosts that have joined and reach each other, which wait sees."""
         hosts = [self.host() for _ in range(count)]
@@ -97,24 +104,25 @@ class World:
         return hosts
 
     def container(self, host):
-        return self._keep(Container(host))
+        return self.keep(Container(host))
 
     def listener(self, netns):
-        return self._keep(Listener(netns))
+        return self.keep(Listener(netns))
 
     def watcher(self):
-        return self._keep(self.etcd.watcher(f"{self.prefix}/subnets"))
+        return self.keep(self.etcd.watcher(f"{self.prefix}/subnets"))
 
     def outsider(self):
         """A machine on the underlay that is no part of the overlay: namespace, address."""
         netns = Netns("outside")
-        self._keep(netns)
+        self.keep(netns)
         return netns, self.underlay.plug(netns)
 
     def wait_leases(self, count, timeout=10.0):
         wait_equal(lambda: len(self.leases()), count, "so many leases in etcd", timeout)
 
-    def _keep(self, thing):
+    def keep(self, thing):
+        """Have it closed with the world."""
         self._others.append(thing)
         return thing
 

@@ -43,5 +43,5 @@ void destroy(fl_backend *be)
 
 } // namespace
 
-FL_BACKEND_EXPORT(0, "cxx", "a lease, from C++", nullptr, create, nullptr, mtu, up, nullptr, rows,
+FL_BACKEND_EXPORT(0, "cxx", "a lease, from C++", nullptr, create, nullptr, mtu, up, nullptr, nullptr, rows,
 		  nullptr, nullptr, destroy);

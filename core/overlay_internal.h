@@ -1,0 +1,100 @@
+/* core/overlay_internal.h - what the overlay's files share: overlay.c (peers in, fib told, life),
+ * overlay_judge.c (what to make of a lease, and what is said), overlay_ways.c (other ways to
+ * peers).
+ */
+#ifndef FL_OVERLAY_INTERNAL_H
+#define FL_OVERLAY_INTERNAL_H
+
+#include <ev.h>
+
+#include "base/backoff.h"
+#include "base/log.h"
+#include "base/prefix_set.h"
+#include "env.h"
+#include "fib.h"
+#include "overlay.h"
+#include "peers.h"
+#include "route_watch.h"
+
+#define OVERLAY_LINES_MAX 10u /* about single peers, per snapshot or walk */
+
+/* How many leases of others are what. */
+struct tally {
+	uint32_t reached;  /* whose rows are declared */
+	uint32_t ignored;  /* of another backend type (K10) */
+	uint32_t waiting;  /* that no route leads to for now */
+	uint32_t rejected; /* outside of Network, or with data that the backend refuses */
+};
+
+struct fl_overlay {
+	struct fl_overlay_conf conf;
+	struct fl_peers *peers;
+	struct fl_peers_listener peers_listener;
+	struct fl_fib *fib;
+	struct fl_fib_listener fib_listener;
+	struct fl_rows rows;	       /* scratch: the rows of the peer at hand */
+	struct fl_rows before;	       /* scratch: those of another way to it */
+	struct fl_route_watch *routes; /* NULL: there is one way for the backend */
+	struct fl_route_watch_listener routes_listener;
+	ev_check walk; /* one slice of peers per turn, to ask for their way again */
+	ev_idle awake;
+	struct fl_peers_cursor cursor;
+	double walked_s; /* time that the walk has taken so far */
+	struct tally tally;
+	struct fl_backoff adopt_backoff;
+	ev_timer adopt_timer;
+	uint32_t said; /* lines about single peers in this snapshot or walk */
+	uint32_t unsaid;
+	bool in_snapshot;
+	bool complete; /* all leases are known: a first snapshot has ended */
+	bool adopted;  /* the kernel was compared once; before that nothing is sent to it */
+	bool swept;    /* and no row of ours is left that nobody declares */
+	/* Subnets whose entry is of no use: what stands for them may be right. Unused once swept.
+	 */
+	struct fl_prefix_set doubts;
+	struct fl_prefix_set doubts_before; /* in a snapshot: those of the one before */
+};
+
+/* Which of the stats a lease counts in. */
+enum verdict {
+	REACHED,
+	FOREIGN, /* of another backend */
+	IGNORED, /* the backend has no use for it */
+	WAITING, /* until a route leads to it */
+	OUTSIDE, /* its subnet is not one of Network that others may have */
+	REFUSED, /* its data is of no use, to the backend or to anybody */
+};
+
+/* overlay_judge.c */
+
+/* Where leases of that verdict are counted. */
+uint32_t *overlay_counter_of(struct fl_overlay *o, enum verdict v);
+/* Which way leads to the peer now. */
+uint32_t overlay_way_to(struct fl_overlay *o, const struct fl_lease *peer);
+/* A function of the lease, its way and the backend's state alone, so that what was declared can be
+ * withdrawn. Leaves the rows, or why there are none, in o->rows. */
+enum verdict overlay_judge(struct fl_overlay *o, const struct fl_lease *peer, uint32_t way);
+/* In a snapshot or walk only the first @p max lines are said at @p level. */
+enum fl_log_level overlay_level_of(struct fl_overlay *o, enum fl_log_level level, uint32_t max);
+void overlay_say_verdict(struct fl_overlay *o, const struct fl_lease *peer, enum verdict v);
+/* The snapshot or walk ends: how many lines were not said? */
+void overlay_say_rest(struct fl_overlay *o);
+
+/* overlay.c */
+
+void overlay_declare(struct fl_overlay *o, const struct fl_lease *peer, const struct fl_rows *rows);
+void overlay_withdraw(struct fl_overlay *o, const struct fl_rows *rows);
+/* For a backend that takes peers as events. */
+void overlay_tell_added(struct fl_overlay *o, const struct fl_lease *peer);
+void overlay_tell_removed(struct fl_overlay *o, const struct fl_lease *peer);
+/* Send what was declared, once the kernel was compared. */
+void overlay_settle(struct fl_overlay *o);
+
+/* overlay_ways.c */
+
+void overlay_walk_init(struct fl_overlay *o);
+/* Watch routes, if the backend knows several ways. @return 0 or -errno */
+int overlay_walk_start(struct fl_overlay *o);
+void overlay_walk_done(struct fl_overlay *o);
+
+#endif
