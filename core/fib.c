@@ -375,7 +375,7 @@ static void rest(struct fl_fib *fib)
 	bool better = fib->recovered > 0;
 
 	say_summary(fib);
-	if (better || !fib->lists[FIB_WAIT].head)
+	if ((better || !fib->lists[FIB_WAIT].head) && !fib->fighting)
 		fl_backoff_reset(&fib->backoff);
 	if (fib->probing && better && fib->lists[FIB_WAIT].head) {
 		fib->probing = false;

@@ -13,7 +13,8 @@
 #include "io/rtnl.h"
 
 #define FIB_SLICE_ROWS 256u /* rows per loop turn: about 2 ms of the kernel's time */
-#define FIB_DUMP_TRIES 5u   /* a dump that the kernel interrupts is repeated */
+#define FIB_PATIENCE   5u /* that often a row is put back at once; then somebody fights us for it */
+#define FIB_DUMP_TRIES 5u /* a dump that the kernel interrupts is repeated */
 
 /* What tells one row from another in the kernel's tables. Compared as bytes: fields that a kind
  * does not use are 0. */
@@ -132,6 +133,7 @@ struct fl_fib {
 	ev_timer gather;  /* damage by others is announced row by row */
 	uint32_t damaged; /* rows, since it runs */
 	bool nexthops_lost;
+	bool fighting; /* for some row, since the last full comparison: the pace stays slow */
 	struct fl_backoff backoff;
 	uint32_t own[FL_FIB_DEVICES_MAX]; /* ifindex of devices that are ours alone */
 	uint32_t n_own;

@@ -269,7 +269,7 @@ static void add_done(struct fl_fib *fib, struct fib_row *row)
 	}
 	fib_nexthop_put(fib, row->nh);
 	row->nh = nh;
-	if (row->trouble != FIB_FINE)
+	if (row->trouble != FIB_FINE && row->repairs <= FIB_PATIENCE)
 		fib->recovered++;
 	row->flags = 0;
 	row->err = 0;

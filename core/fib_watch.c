@@ -10,7 +10,6 @@
 #include "io/rtmsg.h"
 
 #define GATHER_MS 5u /* a flush is announced row by row; one batch puts all back */
-#define PATIENCE  5u /* that often a row is put back at once; then somebody fights us for it */
 
 /* ---- what is done about it ---- */
 
@@ -50,12 +49,13 @@ void fib_row_repair(struct fl_fib *fib, struct fib_row *row)
 	fib->damaged++;
 	if (row->repairs < UINT8_MAX)
 		row->repairs++;
-	if (row->repairs > PATIENCE) {
-		if (row->repairs == PATIENCE + 1)
+	if (row->repairs > FIB_PATIENCE) {
+		if (row->repairs == FIB_PATIENCE + 1)
 			fl_warn("fib",
 				"%s is taken away again and again by somebody else; it is "
 				"put back less often from now on",
 				fib_row_text(row, text));
+		fib->fighting = true;
 		fib_row_set(fib, row, row->state, FIB_REFUSED);
 		fib_row_move(fib, row, FIB_WAIT);
 		return;
