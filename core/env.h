@@ -28,6 +28,8 @@ struct fl_env {
 	bool runs_commands; /* FL_BACKEND_RUNS_COMMANDS, and the operator allows it */
 	uint32_t devices[FL_ENV_DEVICES_MAX]; /* ifindex of each device that is the backend's own */
 	uint32_t n_devices;
+	struct fl_link *links[FL_ENV_DEVICES_MAX]; /* those of them that flanneld keeps */
+	uint32_t n_links;
 	const struct fl_counter *counters; /* the backend's */
 	size_t n_counters;
 };
@@ -35,6 +37,14 @@ struct fl_env {
 /** The devices that are the backend's own. @return 0, -ENOSPC */
 int fl_env_device_add(struct fl_env *env, uint32_t ifindex);
 void fl_env_device_del(struct fl_env *env, uint32_t ifindex);
+
+/**
+ * Bring a device that is kept for the backend back to what it was: there, under its index and name,
+ * with its MAC address, MTU and address, and up.
+ * @return 1: something had to be done; 0: all was well, or it is not flanneld's to keep; -errno: it
+ * was logged
+ */
+int fl_env_device_repair(struct fl_env *env, uint32_t ifindex);
 
 /** The rows of one peer, collected by a backend's rows(). All zero is empty. */
 struct fl_rows {

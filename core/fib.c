@@ -375,7 +375,7 @@ static void rest(struct fl_fib *fib)
 	bool better = fib->recovered > 0;
 
 	say_summary(fib);
-	if (better || !fib->lists[FIB_WAIT].head)
+	if ((better || !fib->lists[FIB_WAIT].head) && !fib->fighting)
 		fl_backoff_reset(&fib->backoff);
 	if (fib->probing && better && fib->lists[FIB_WAIT].head) {
 		fib->probing = false;
@@ -452,6 +452,7 @@ int fl_fib_create(struct ev_loop *loop, struct fl_rtnl *rtnl, struct fl_fib_list
 	ev_check_init(&fib->turn, on_turn);
 	ev_idle_init(&fib->awake, on_awake);
 	ev_timer_init(&fib->retry, on_retry, 0., 0.);
+	fib_watch_init(fib);
 	r = fl_rtnl_batch_create(rtnl, &fib->batch);
 	if (r == 0)
 		r = fib_nexthop_probe(fib);
@@ -472,6 +473,7 @@ void fl_fib_destroy(struct fl_fib *fib)
 	ev_check_stop(fib->loop, &fib->turn);
 	ev_idle_stop(fib->loop, &fib->awake);
 	ev_timer_stop(fib->loop, &fib->retry);
+	ev_timer_stop(fib->loop, &fib->gather);
 	fl_hash_each (n, &it, &fib->rows) {
 		struct fib_row *row = fl_container_of(n, struct fib_row, node);
 

@@ -9,6 +9,7 @@
 
 struct ev_loop;
 struct fl_fib; /* fields in fib.c */
+struct nlmsghdr;
 struct fl_rtnl;
 
 /** Our number in /etc/iproute2/rt_protos terms: routes and nexthops with it are ours. */
@@ -20,6 +21,7 @@ struct fl_fib_stats {
 	uint32_t failed;    /* that the kernel refused */
 	uint32_t conflicts; /* that stand in the way of somebody else's row, left alone */
 	uint32_t spared;    /* that nobody declares, and that stay for now */
+	uint64_t repaired;  /* how often others have removed or changed one, and it was put back */
 };
 
 struct fl_fib_listener {
@@ -80,6 +82,13 @@ void fl_fib_forget(struct fl_fib *fib, uint32_t ifindex);
 /** Ask spared() again about what it has spared so far; what it gives up now is scheduled for
  * removal. Then commit. */
 void fl_fib_sweep(struct fl_fib *fib);
+
+/**
+ * The kernel has announced something: RTM_NEWNEIGH, RTM_DELROUTE and so on. What others have done
+ * to a declared row is undone, a few milliseconds later in one batch; if they do it again and
+ * again, at the pace of rows that the kernel refuses. Echoes of our own requests do no harm.
+ */
+void fl_fib_notice(struct fl_fib *fib, const struct nlmsghdr *nlh);
 
 void fl_fib_stats(const struct fl_fib *fib, struct fl_fib_stats *ret);
 

@@ -203,7 +203,7 @@ static void forget(const struct adoption *a)
 		struct fib_nexthop *nh = fl_container_of(n, struct fib_nexthop, node);
 
 		if (covers_device(a, nh->key.ifindex))
-			nh->in_kernel = false;
+			fib_nexthop_forget(fib, nh);
 	}
 	fl_hash_each (n, &it, &fib->rows) {
 		struct fib_row *row = fl_container_of(n, struct fib_row, node);
@@ -214,6 +214,7 @@ static void forget(const struct adoption *a)
 		row->nh = NULL;
 		fib_row_spare(fib, row, false);
 		row->flags = 0;
+		row->repairs = 0;
 		fib_row_set(fib, row, FIB_ABSENT, FIB_FINE);
 	}
 }
@@ -407,6 +408,7 @@ static int adopt(struct adoption *a)
 	int r = collect_all(a);
 
 	if (r == 0) {
+		fib->fighting = false;
 		forget(a);
 		r = take_all(a);
 		spare_rows(fib, a);

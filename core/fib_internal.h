@@ -13,7 +13,8 @@
 #include "io/rtnl.h"
 
 #define FIB_SLICE_ROWS 256u /* rows per loop turn: about 2 ms of the kernel's time */
-#define FIB_DUMP_TRIES 5u   /* a dump that the kernel interrupts is repeated */
+#define FIB_PATIENCE   5u /* that often a row is put back at once; then somebody fights us for it */
+#define FIB_DUMP_TRIES 5u /* a dump that the kernel interrupts is repeated */
 
 /* What tells one row from another in the kernel's tables. Compared as bytes: fields that a kind
  * does not use are 0. */
@@ -88,13 +89,15 @@ struct fib_row {
 	uint8_t trouble : 2;
 	uint8_t list : 4;
 	uint8_t flags;
-	uint8_t err; /* errno of the last refusal, so that it is said once */
+	uint8_t err;	 /* errno of the last refusal, so that it is said once */
+	uint8_t repairs; /* since the last full comparison, up to 255 */
 };
 
 /* A nexthop object: one per gateway and device, shared by routes. */
 struct fib_nexthop {
 	struct fl_hash_node node;
-	struct fib_nexthop *next; /* in fib->idle */
+	struct fl_hash_node by_id; /* in fib->ids while it is in the kernel */
+	struct fib_nexthop *next;  /* in fib->idle */
 	struct fib_value key;
 	uint32_t id;
 	uint32_t refs; /* routes that use it, or are about to */
@@ -105,6 +108,7 @@ struct fib_nexthop {
 	bool asked;   /* its creation is in the batch */
 	bool listed;  /* in fib->idle */
 	bool hashed;
+	bool known; /* in fib->ids */
 };
 
 struct fib_list {
@@ -119,12 +123,17 @@ struct fl_fib {
 	struct fl_fib_listener *listener;
 	struct fl_hash rows;
 	struct fl_hash nexthops;
+	struct fl_hash ids; /* of nexthops that are in the kernel, by id */
 	struct fib_list lists[FIB_LISTS];
 	struct fib_nexthop *idle; /* perhaps unused: removed at the end of a run */
 	struct fl_fib_stats stats;
 	ev_check turn; /* one slice per loop turn */
 	ev_idle awake; /* keeps the loop from sleeping between them */
 	ev_timer retry;
+	ev_timer gather;  /* damage by others is announced row by row */
+	uint32_t damaged; /* rows, since it runs */
+	bool nexthops_lost;
+	bool fighting; /* for some row, since the last full comparison: the pace stays slow */
 	struct fl_backoff backoff;
 	uint32_t own[FL_FIB_DEVICES_MAX]; /* ifindex of devices that are ours alone */
 	uint32_t n_own;
@@ -168,6 +177,11 @@ const char *fib_row_text(const struct fib_row *row, char buf[80]);
 struct fl_addr fib_addr(uint8_t family, const uint8_t bytes[16]);
 struct fl_prefix fib_prefix(const struct fib_key *key);
 
+/* fib_watch.c */
+void fib_watch_init(struct fl_fib *fib);
+/* Somebody has removed or changed it: put it back, or, if that goes on, later. */
+void fib_row_repair(struct fl_fib *fib, struct fib_row *row);
+
 /* fib_nexthop.c */
 /* Does the kernel have nexthop objects? Sets fib->has_nexthops. @return 0 or -errno */
 int fib_nexthop_probe(struct fl_fib *fib);
@@ -179,12 +193,18 @@ struct fib_nexthop *fib_nexthop_get(struct fl_fib *fib, const struct fib_value *
 void fib_nexthop_put(struct fl_fib *fib, struct fib_nexthop *nh);
 /* A nexthop of ours was found in the kernel. @return 0, -ENOMEM */
 int fib_nexthop_adopt(struct fl_fib *fib, const struct fib_value *key, uint32_t id);
+/* What was believed of it no longer counts. */
+void fib_nexthop_forget(struct fl_fib *fib, struct fib_nexthop *nh);
 void fib_nexthop_set_idle(struct fl_fib *fib, struct fib_nexthop *nh);
 /* Create those that the routes in FIB_SLICE need and the kernel lacks; each row gets one counted.
  */
 void fib_nexthop_prepare(struct fl_fib *fib);
 /* Remove a slice of idle ones. @return true if there were any */
 bool fib_nexthop_sweep(struct fl_fib *fib);
+/* The kernel says that the object has gone. @return true if it was one that we use */
+bool fib_nexthop_lost(struct fl_fib *fib, uint32_t id);
+/* After some were lost: their routes, which have gone with them, are scheduled again. */
+void fib_nexthop_recheck(struct fl_fib *fib);
 void fib_nexthop_destroy_all(struct fl_fib *fib);
 
 #endif

@@ -246,7 +246,7 @@ static void add_failed(struct fl_fib *fib, struct fib_row *row, struct fib_nexth
 	}
 	/* "Nexthop id does not exist": it went with its device, so it is created again */
 	if (nh && row->err == EINVAL && nh->in_kernel) {
-		nh->in_kernel = false;
+		fib_nexthop_forget(fib, nh);
 		nh->doubted = true;
 	}
 	keep_nexthop(fib, row, nh);
@@ -269,7 +269,7 @@ static void add_done(struct fl_fib *fib, struct fib_row *row)
 	}
 	fib_nexthop_put(fib, row->nh);
 	row->nh = nh;
-	if (row->trouble != FIB_FINE)
+	if (row->trouble != FIB_FINE && row->repairs <= FIB_PATIENCE)
 		fib->recovered++;
 	row->flags = 0;
 	row->err = 0;

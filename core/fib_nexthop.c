@@ -87,8 +87,26 @@ static struct fib_nexthop *nexthop_new(struct fl_fib *fib, const struct fib_valu
 	return nh;
 }
 
+/* The only place that changes in_kernel. */
+static void set_in_kernel(struct fl_fib *fib, struct fib_nexthop *nh, bool in_kernel)
+{
+	nh->in_kernel = in_kernel;
+	if (nh->known && !in_kernel)
+		fl_hash_del(&fib->ids, &nh->by_id);
+	else if (!nh->known && in_kernel &&
+		 fl_hash_add(&fib->ids, &nh->by_id, fl_hash_bytes(&nh->id, sizeof(nh->id))) < 0)
+		return; /* its loss will be found by the next comparison */
+	nh->known = in_kernel;
+}
+
+void fib_nexthop_forget(struct fl_fib *fib, struct fib_nexthop *nh)
+{
+	set_in_kernel(fib, nh, false);
+}
+
 static void nexthop_free(struct fl_fib *fib, struct fib_nexthop *nh)
 {
+	set_in_kernel(fib, nh, false);
 	if (nh->hashed)
 		fl_hash_del(&fib->nexthops, &nh->node);
 	free(nh);
@@ -133,8 +151,9 @@ int fib_nexthop_adopt(struct fl_fib *fib, const struct fib_value *key, uint32_t 
 		nh = nexthop_new(fib, key, !twin);
 	if (!nh)
 		return -ENOMEM;
+	set_in_kernel(fib, nh, false);
 	nh->id = id;
-	nh->in_kernel = true;
+	set_in_kernel(fib, nh, true);
 	nh->doubted = false;
 	nh->said = 0;
 	if (!nh->refs)
@@ -206,7 +225,7 @@ static bool created(struct fl_fib *fib, struct fib_nexthop *nh)
 		nh->id = new_id(fib);
 		return true;
 	}
-	nh->in_kernel = !nh->err || nh->err == EEXIST; /* doubted, but it is still there */
+	set_in_kernel(fib, nh, !nh->err || nh->err == EEXIST); /* doubted, but still there */
 	nh->doubted = false;
 	if (nh->in_kernel)
 		nh->said = 0;
@@ -294,6 +313,40 @@ bool fib_nexthop_sweep(struct fl_fib *fib)
 	return n > 0;
 }
 
+bool fib_nexthop_lost(struct fl_fib *fib, uint32_t id)
+{
+	struct fl_hash_node *n = fl_hash_find(&fib->ids, fl_hash_bytes(&id, sizeof(id)));
+
+	for (; n; n = fl_hash_find_next(n)) {
+		struct fib_nexthop *nh = fl_container_of(n, struct fib_nexthop, by_id);
+
+		if (nh->id != id)
+			continue;
+		set_in_kernel(fib, nh, false);
+		fib->nexthops_lost = fib->nexthops_lost || nh->refs > 0;
+		return nh->refs > 0;
+	}
+	return false;
+}
+
+void fib_nexthop_recheck(struct fl_fib *fib)
+{
+	struct fl_hash_iter it;
+
+	if (!fib->nexthops_lost)
+		return;
+	fib->nexthops_lost = false;
+	fl_hash_each (n, &it, &fib->rows) {
+		struct fib_row *row = fl_container_of(n, struct fib_row, node);
+
+		if (!row->nh || row->nh->in_kernel || row->list != FIB_NOWHERE ||
+		    row->state != FIB_SAME)
+			continue;
+		fib_row_set(fib, row, FIB_ABSENT, FIB_FINE);
+		fib_row_repair(fib, row);
+	}
+}
+
 void fib_nexthop_destroy_all(struct fl_fib *fib)
 {
 	struct fl_hash_iter it;
@@ -308,4 +361,5 @@ void fib_nexthop_destroy_all(struct fl_fib *fib)
 		free(fl_container_of(n, struct fib_nexthop, node));
 	}
 	fl_hash_done(&fib->nexthops);
+	fl_hash_done(&fib->ids);
 }

@@ -15,11 +15,20 @@
 #define STRAY_ADDRS    16u /* removed per dump; more take another round */
 #define DUMP_TRIES     5   /* an interrupted dump is read again */
 
+#define ATTR_MAX 16u /* bytes of an attribute: an IPv6 address */
+
 struct fl_link {
 	struct fl_env *env; /* borrowed */
 	uint32_t ifindex;
 	struct fl_mac mac;
+	uint32_t mtu; /* 0: the kernel's choice */
 	char name[IFNAMSIZ];
+	/* what it is made of, to make it again; attached: "", the backend does that */
+	char kind[16];
+	struct fl_link_attr attrs[LINK_ATTRS_MAX];
+	size_t n_attrs;
+	uint8_t attr_data[LINK_ATTRS_MAX][ATTR_MAX];
+	struct fl_prefix local; /* none: it was not brought up yet */
 };
 
 /* What is wanted, in rtmsg's terms. */
@@ -112,13 +121,14 @@ static int link_delete(struct fl_env *env, const struct found *f)
 	return r;
 }
 
-static int link_create(struct fl_env *env, const struct want *w)
+/* @param ifindex  0: any */
+static int link_create(struct fl_env *env, const struct want *w, uint32_t ifindex)
 {
 	static const struct fl_mac none;
 	const struct fl_link_spec *spec = w->spec;
 	char buf[FL_RTNL_MSG_MAX] __attribute__((aligned(8))), words[300];
 	struct fl_rtmsg_link_change c = {
-		.link = {.mtu = spec->mtu, .mac = spec->mac},
+		.link = {.ifindex = ifindex, .mtu = spec->mtu, .mac = spec->mac},
 		.attrs = w->attrs,
 		.n_attrs = spec->n_attrs,
 	};
@@ -203,7 +213,7 @@ static int link_obtain(struct fl_env *env, const struct want *w, struct found *f
 		link_fix_mtu(env, w, f);
 		return 0;
 	}
-	r = link_create(env, w);
+	r = link_create(env, w, 0);
 	if (r < 0)
 		return r;
 	r = link_read(env->rtnl, 0, w->spec->name, f);
@@ -216,6 +226,25 @@ static int link_obtain(struct fl_env *env, const struct want *w, struct found *f
 	return 0;
 }
 
+/* Copies of what the backend has lent us for the call. */
+static int copy_spec(struct fl_link *link, const struct fl_link_spec *spec)
+{
+	(void)snprintf(link->kind, sizeof(link->kind), "%s", spec->kind);
+	(void)snprintf(link->name, sizeof(link->name), "%s", spec->name);
+	link->mtu = spec->mtu;
+	for (size_t i = 0; i < spec->n_attrs; i++) {
+		if (spec->attrs[i].len > ATTR_MAX)
+			return -EINVAL;
+		link->attrs[i] = spec->attrs[i];
+		if (!spec->attrs[i].data)
+			continue;
+		memcpy(link->attr_data[i], spec->attrs[i].data, spec->attrs[i].len);
+		link->attrs[i].data = link->attr_data[i];
+	}
+	link->n_attrs = spec->n_attrs;
+	return 0;
+}
+
 static int link_keep(struct fl_env *env, const struct found *f, struct fl_link **ret)
 {
 	struct fl_link *link = calloc(1, sizeof(*link));
@@ -223,7 +252,9 @@ static int link_keep(struct fl_env *env, const struct found *f, struct fl_link *
 
 	if (!link)
 		return -ENOMEM;
-	r = fl_env_device_add(env, f->link.ifindex);
+	r = copy_spec(link, f->want->spec);
+	if (r == 0)
+		r = fl_env_device_add(env, f->link.ifindex);
 	if (r < 0) {
 		free(link);
 		return r;
@@ -231,7 +262,7 @@ static int link_keep(struct fl_env *env, const struct found *f, struct fl_link *
 	link->env = env;
 	link->ifindex = f->link.ifindex;
 	link->mac = f->link.mac;
-	memcpy(link->name, f->link.name, sizeof(link->name));
+	env->links[env->n_links++] = link; /* not more than devices */
 	*ret = link;
 	return 0;
 }
@@ -381,6 +412,7 @@ int fl_link_up(struct fl_link *link, const struct fl_prefix *local)
 	char text[FL_PREFIX_STRLEN], words[300];
 	int r = strays_remove(link, local);
 
+	link->local = *local;
 	if (r == 0)
 		r = local_add(link, local);
 	if (r == 0)
@@ -394,7 +426,107 @@ int fl_link_up(struct fl_link *link, const struct fl_prefix *local)
 
 void fl_link_release(struct fl_link *link)
 {
-	if (link)
-		fl_env_device_del(link->env, link->ifindex);
+	struct fl_env *env;
+	uint32_t i = 0;
+
+	if (!link)
+		return;
+	env = link->env;
+	while (i < env->n_links && env->links[i] != link)
+		i++;
+	if (i < env->n_links)
+		env->links[i] = env->links[--env->n_links];
+	fl_env_device_del(env, link->ifindex);
 	free(link);
+}
+
+/* ---- repair ---- */
+
+/* Which of its settings somebody has changed, into words; "": none. */
+static const char *changes_of(const struct fl_link *link, const struct found *f, char buf[64])
+{
+	bool mac = f->link.has_mac && !fl_mac_equal(&f->link.mac, &link->mac);
+
+	(void)snprintf(buf, 64, "%s%s%s%s", mac ? " MAC" : "",
+		       link->mtu && f->link.mtu != link->mtu ? " MTU" : "",
+		       strcmp(f->link.name, link->name) != 0 ? " name" : "",
+		       f->link.flags & IFF_UP ? "" : " state");
+	return buf;
+}
+
+/* Older kernels rename a device only while it is down; it is brought up later anyhow. */
+static int set_back(const struct fl_link *link, const struct found *f)
+{
+	struct fl_rtmsg_link l = {.ifindex = link->ifindex};
+	int r = 0;
+
+	if (strcmp(f->link.name, link->name) != 0) {
+		(void)link_change(link->env->rtnl, RTM_NEWLINK, &l, IFF_UP);
+		(void)snprintf(l.name, sizeof(l.name), "%s", link->name);
+		r = link_change(link->env->rtnl, RTM_NEWLINK, &l, 0);
+		l.name[0] = '\0';
+	}
+	if (r == 0 && f->link.has_mac && !fl_mac_equal(&f->link.mac, &link->mac)) {
+		l.mac = link->mac;
+		l.has_mac = true;
+		r = link_change(link->env->rtnl, RTM_NEWLINK, &l, 0);
+	}
+	return r;
+}
+
+static int make_again(struct fl_link *link, const struct want *w, struct found *f)
+{
+	int r = link_create(link->env, w, link->ifindex);
+
+	if (r == 0)
+		r = link_read(link->env->rtnl, link->ifindex, NULL, f);
+	if (r == 0)
+		fl_warn("link",
+			"%s: somebody has removed the device; made it again, with the same "
+			"MAC",
+			link->name);
+	return r;
+}
+
+static int link_repair(struct fl_link *link)
+{
+	const struct fl_link_spec spec = {.name = link->name,
+					  .kind = link->kind,
+					  .mac = link->mac,
+					  .mtu = link->mtu,
+					  .attrs = link->attrs,
+					  .n_attrs = link->n_attrs};
+	struct want want;
+	struct found f = {.want = &want};
+	char changes[64];
+	int r = want_init(&want, &spec);
+
+	if (r == 0)
+		r = link_read(link->env->rtnl, link->ifindex, NULL, &f);
+	if (r == -ENODEV && !link->kind[0])
+		return 0; /* the backend makes it again */
+	if (r == -ENODEV)
+		r = make_again(link, &want, &f);
+	else if (r == 0 && !changes_of(link, &f, changes)[0])
+		return fl_link_up(link, &link->local); /* perhaps its address has gone */
+	else if (r == 0)
+		fl_warn("link", "%s: somebody has changed its%s; setting it back", link->name,
+			changes);
+	if (r == 0)
+		r = set_back(link, &f);
+	if (r < 0) {
+		fl_err("link", "%s: cannot be repaired: %s", link->name, strerror(-r));
+		return r;
+	}
+	link_fix_mtu(link->env, &want, &f);
+	r = fl_link_up(link, &link->local);
+	return r < 0 ? r : 1;
+}
+
+int fl_env_device_repair(struct fl_env *env, uint32_t ifindex)
+{
+	for (uint32_t i = 0; i < env->n_links; i++)
+		if (env->links[i]->ifindex == ifindex && fl_prefix_is_set(&env->links[i]->local))
+			return link_repair(env->links[i]);
+	return 0;
 }

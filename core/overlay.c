@@ -94,7 +94,7 @@ static void on_settled(struct fl_fib_listener *l)
 
 /* ---- the kernel as we find it ---- */
 
-static void retry_later(struct fl_overlay *o, int error)
+void overlay_retry_later(struct fl_overlay *o, int error)
 {
 	uint32_t ms = fl_backoff_next(&o->adopt_backoff);
 
@@ -143,7 +143,7 @@ void overlay_settle(struct fl_overlay *o)
 		if (r == 0)
 			r = fl_fib_adopt_elsewhere(o->fib, &o->conf.env->network);
 		if (r < 0) {
-			retry_later(o, r);
+			overlay_retry_later(o, r);
 			return;
 		}
 		o->adopted = true;
@@ -275,14 +275,16 @@ void fl_overlay_del(struct fl_overlay *o, const struct fl_prefix *subnet)
 
 void fl_overlay_device_came(struct fl_overlay *o, uint32_t ifindex)
 {
-	int r;
+	int r = overlay_repair_filter(o);
 
+	if (r < 0)
+		fl_warn("fib", "what others do to rows is not seen at once: %s", strerror(-r));
 	if (!o->adopted)
 		return; /* its turn comes with the others' */
 	r = fl_fib_adopt(o->fib, ifindex);
 	if (r < 0) {
 		o->adopted = false;
-		retry_later(o, r);
+		overlay_retry_later(o, r);
 		return;
 	}
 	overlay_settle(o);
@@ -309,6 +311,7 @@ int fl_overlay_create(const struct fl_overlay_conf *conf, struct fl_overlay **re
 	o->fib_listener.spared = on_spared;
 	ev_timer_init(&o->adopt_timer, on_adopt_timer, 0., 0.);
 	overlay_walk_init(o);
+	overlay_repair_init(o);
 	(void)fl_backoff_init(&o->adopt_backoff, 100, 5000);
 	r = fl_peers_create(&o->peers_listener, &o->peers);
 	if (r < 0)
@@ -316,6 +319,8 @@ int fl_overlay_create(const struct fl_overlay_conf *conf, struct fl_overlay **re
 	r = fl_fib_create(conf->loop, conf->env->rtnl, &o->fib_listener, &o->fib);
 	if (r == 0)
 		r = overlay_walk_start(o);
+	if (r == 0)
+		r = overlay_repair_start(o);
 	if (r == 0)
 		r = declare_own(o);
 	if (r < 0)
@@ -334,6 +339,7 @@ void fl_overlay_destroy(struct fl_overlay *o)
 		return;
 	ev_timer_stop(o->conf.loop, &o->adopt_timer);
 	overlay_walk_done(o);
+	overlay_repair_done(o);
 	fl_peers_destroy(o->peers);
 	fl_fib_destroy(o->fib);
 	fl_rows_done(&o->rows);

@@ -13,7 +13,7 @@ struct fl_overlay; /* fields in overlay.c */
 /** Borrowed, and must outlive the overlay. */
 struct fl_overlay_conf {
 	struct ev_loop *loop;
-	const struct fl_env *env; /* its devices are the ones to compare with the kernel */
+	struct fl_env *env; /* its devices are the ones to compare with the kernel */
 	const struct fl_backend_ops *ops;
 	struct fl_backend *backend;
 	const struct fl_lease *own;

@@ -1,6 +1,6 @@
 /* core/overlay_internal.h - what the overlay's files share: overlay.c (peers in, fib told, life),
  * overlay_judge.c (what to make of a lease, and what is said), overlay_ways.c (other ways to
- * peers).
+ * peers), overlay_repair.c (what others have done to rows and devices of ours).
  */
 #ifndef FL_OVERLAY_INTERNAL_H
 #define FL_OVERLAY_INTERNAL_H
@@ -12,6 +12,7 @@
 #include "base/prefix_set.h"
 #include "env.h"
 #include "fib.h"
+#include "io/rtnl_watch.h"
 #include "overlay.h"
 #include "peers.h"
 #include "route_watch.h"
@@ -41,6 +42,14 @@ struct fl_overlay {
 	struct fl_peers_cursor cursor;
 	double walked_s; /* time that the walk has taken so far */
 	struct tally tally;
+	struct fl_rtnl_watch *announced; /* what others do to rows and devices of ours */
+	struct fl_rtnl_watch_listener announced_listener;
+	ev_timer mend; /* devices to look at, or all to be compared */
+	ev_timer slow; /* a full comparison now and then, as a net below */
+	struct fl_backoff mend_backoff;
+	ev_tstamp mended; /* when a device was repaired last */
+	uint32_t hurt;	  /* bits: which of env's devices are to be looked at */
+	uint32_t refill;  /* bits: whose rows have gone with them */
 	struct fl_backoff adopt_backoff;
 	ev_timer adopt_timer;
 	uint32_t said; /* lines about single peers in this snapshot or walk */
@@ -89,6 +98,17 @@ void overlay_tell_added(struct fl_overlay *o, const struct fl_lease *peer);
 void overlay_tell_removed(struct fl_overlay *o, const struct fl_lease *peer);
 /* Send what was declared, once the kernel was compared. */
 void overlay_settle(struct fl_overlay *o);
+
+/* The kernel's tables could not be read: compare again later. */
+void overlay_retry_later(struct fl_overlay *o, int error);
+
+/* overlay_repair.c */
+
+void overlay_repair_init(struct fl_overlay *o);
+int overlay_repair_start(struct fl_overlay *o);
+/* The backend's devices are others now. @return 0 or -errno */
+int overlay_repair_filter(struct fl_overlay *o);
+void overlay_repair_done(struct fl_overlay *o);
 
 /* overlay_ways.c */
 

@@ -118,6 +118,11 @@ void fl_rtnl_close(struct fl_rtnl *rtnl)
 	free(rtnl);
 }
 
+uint32_t fl_rtnl_portid(const struct fl_rtnl *rtnl)
+{
+	return rtnl->portid;
+}
+
 const char *fl_rtnl_why(const struct fl_rtnl *rtnl)
 {
 	return rtnl->why;

@@ -18,6 +18,10 @@ struct fl_rtnl; /* one NETLINK_ROUTE socket for requests; fields in rtnl.c */
 int fl_rtnl_open(struct fl_rtnl **ret);
 void fl_rtnl_close(struct fl_rtnl *rtnl); /* NULL is a no-op */
 
+/** The socket's number, by which announcements tell who has asked for what. Another one after the
+ * socket has mended itself. */
+uint32_t fl_rtnl_portid(const struct fl_rtnl *rtnl);
+
 /** What the kernel said about the last error (NLMSGERR_ATTR_MSG), or "" ; valid until the next
  * call. */
 const char *fl_rtnl_why(const struct fl_rtnl *rtnl);

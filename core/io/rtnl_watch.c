@@ -6,6 +6,7 @@
 #include <ev.h>
 #include <libmnl/libmnl.h>
 #include <linux/filter.h>
+#include <linux/neighbour.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <stddef.h>
@@ -14,9 +15,9 @@
 
 #include "base/defs.h"
 
-#define QUEUE_SIZE (1 << 20) /* bytes of announcements the kernel may queue */
+#define QUEUE_SIZE (8 << 20) /* bytes of announcements the kernel may queue */
 #define RECV_SIZE  32768u    /* bytes: more than the kernel puts into one datagram */
-#define RECV_TURNS 64u	     /* datagrams per turn of the loop: others want their turn, too */
+#define RECV_TURNS 512u	     /* datagrams per turn of the loop: others want their turn, too */
 
 struct fl_rtnl_watch {
 	struct ev_loop *loop;
@@ -102,6 +103,16 @@ int fl_rtnl_watch_create(struct ev_loop *loop, const uint32_t *groups, size_t n_
 	return 0;
 }
 
+static int attach(struct fl_rtnl_watch *w, struct sock_filter *code, size_t len)
+{
+	const struct sock_fprog program = {.len = (unsigned short)len, .filter = code};
+
+	if (setsockopt(mnl_socket_get_fd(w->sock), SOL_SOCKET, SO_ATTACH_FILTER, &program,
+		       sizeof(program)) < 0)
+		return -errno;
+	return 0;
+}
+
 /* The filter sees one announcement at a time and loads in network byte order. */
 int fl_rtnl_watch_skip_routes(struct fl_rtnl_watch *w, uint8_t protocol)
 {
@@ -115,12 +126,54 @@ int fl_rtnl_watch_skip_routes(struct fl_rtnl_watch *w, uint8_t protocol)
 		BPF_STMT(BPF_RET | BPF_K, 0),
 		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
 	};
-	const struct sock_fprog program = {.len = FL_ARRAY_SIZE(code), .filter = code};
 
-	if (setsockopt(mnl_socket_get_fd(w->sock), SOL_SOCKET, SO_ATTACH_FILTER, &program,
-		       sizeof(program)) < 0)
-		return -errno;
-	return 0;
+	return attach(w, code, FL_ARRAY_SIZE(code));
+}
+
+#define LOAD(size, offset) BPF_STMT(BPF_LD | (size) | BPF_ABS, (uint32_t)(offset))
+#define IF_EQ(k, yes, no)  BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (k), (yes), (no))
+#define IF_ANY(k, yes, no) BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, (k), (yes), (no))
+#define TAKE		   BPF_STMT(BPF_RET | BPF_K, UINT32_MAX)
+#define LEAVE		   BPF_STMT(BPF_RET | BPF_K, 0)
+#define FILTER_DEVICES	   8u
+#define FILTER_ROUTE	   12u /* where the program looks at routes */
+#define FILTER_NEIGH	   18u /* and at neighbours */
+
+int fl_rtnl_watch_filter(struct fl_rtnl_watch *w, const struct fl_rtnl_watch_filter *f)
+{
+	struct sock_filter code[FILTER_NEIGH + 1 + 2 * FILTER_DEVICES + 1] = {
+		LOAD(BPF_W, offsetof(struct nlmsghdr, nlmsg_pid)),
+		IF_EQ(htonl(f->portid), 0, 1),
+		LEAVE,
+		LOAD(BPF_H, offsetof(struct nlmsghdr, nlmsg_type)),
+		IF_EQ(htons(RTM_NEWROUTE), FILTER_ROUTE - 5, 0),
+		IF_EQ(htons(RTM_DELROUTE), FILTER_ROUTE - 6, 0),
+		IF_EQ(htons(RTM_NEWNEIGH), FILTER_NEIGH - 7, 0),
+		IF_EQ(htons(RTM_DELNEIGH), FILTER_NEIGH - 8, 0),
+		TAKE,
+		TAKE,
+		TAKE,
+		TAKE,
+		/* FILTER_ROUTE */
+		LOAD(BPF_B, NLMSG_HDRLEN + offsetof(struct rtmsg, rtm_protocol)),
+		IF_EQ(f->protocol, 2, 0),
+		LOAD(BPF_H, offsetof(struct nlmsghdr, nlmsg_flags)),
+		IF_ANY(htons(NLM_F_REPLACE), 0, 1),
+		TAKE,
+		LEAVE,
+		/* FILTER_NEIGH */
+		LOAD(BPF_W, NLMSG_HDRLEN + offsetof(struct ndmsg, ndm_ifindex)),
+	};
+	size_t n = FILTER_NEIGH + 1;
+
+	if (f->n_devices > FILTER_DEVICES)
+		return -EINVAL;
+	for (size_t i = 0; i < f->n_devices; i++) {
+		code[n++] = (struct sock_filter)IF_EQ(htonl(f->devices[i]), 0, 1);
+		code[n++] = (struct sock_filter)TAKE;
+	}
+	code[n++] = (struct sock_filter)LEAVE;
+	return attach(w, code, n);
 }
 
 void fl_rtnl_watch_destroy(struct fl_rtnl_watch *w)

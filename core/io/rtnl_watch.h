@@ -31,6 +31,17 @@ int fl_rtnl_watch_create(struct ev_loop *loop, const uint32_t *groups, size_t n_
  * makes itself, by the thousand. @return 0 or -errno */
 int fl_rtnl_watch_skip_routes(struct fl_rtnl_watch *w, uint8_t protocol);
 
+/** Of all that is announced, what somebody else has done to rows of ours. */
+struct fl_rtnl_watch_filter {
+	uint32_t portid;  /* what this socket has asked for is left out, where the kernel tells */
+	uint8_t protocol; /* of routes: only these, and those that were put over another one */
+	const uint32_t *devices; /* of neighbours and FDB entries: only on these */
+	size_t n_devices;	 /* up to 8 */
+};
+
+/** Have the kernel not even queue anything else of routes and neighbours. @return 0 or -errno */
+int fl_rtnl_watch_filter(struct fl_rtnl_watch *w, const struct fl_rtnl_watch_filter *f);
+
 void fl_rtnl_watch_destroy(struct fl_rtnl_watch *w); /* NULL is a no-op */
 
 #endif

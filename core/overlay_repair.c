@@ -1,0 +1,222 @@
+/* core/overlay_repair.c - what others have done to our rows and devices is undone, driven by the
+ * kernel's announcements. */
+#include "overlay_internal.h"
+
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <string.h>
+
+#include "base/random.h"
+#include "io/rtmsg.h"
+#include "io/rtnl.h"
+
+#define GATHER_MS   10u
+#define MEND_MAX_MS 5000u
+#define CALM_S	    10.	 /* a device that was well for so long is repaired at once */
+#define SLOW_MIN_S  180. /* the full comparison: every three to five minutes */
+#define SLOW_MORE_S 120u
+#define EVERYTHING  UINT32_MAX
+
+/* ---- what is looked at ---- */
+
+static void look_soon(struct fl_overlay *o)
+{
+	bool calm = ev_now(o->conf.loop) - o->mended > CALM_S;
+	uint32_t ms = GATHER_MS;
+
+	if (ev_is_active(&o->mend))
+		return;
+	if (calm)
+		fl_backoff_reset(&o->mend_backoff);
+	else
+		ms += fl_backoff_next(&o->mend_backoff);
+	ev_now_update(o->conf.loop);
+	ev_timer_set(&o->mend, ms / 1e3, 0.);
+	ev_timer_start(o->conf.loop, &o->mend);
+}
+
+static void notice_link(struct fl_overlay *o, const struct nlmsghdr *nlh)
+{
+	const struct fl_env *env = o->conf.env;
+	struct fl_rtmsg_link l;
+
+	if (fl_rtmsg_link_parse(nlh, &l) < 0)
+		return;
+	for (uint32_t i = 0; i < env->n_devices; i++) {
+		if (env->devices[i] != l.ifindex)
+			continue;
+		o->hurt |= 1u << i;
+		if (nlh->nlmsg_type == RTM_DELLINK || !(l.flags & IFF_UP))
+			o->refill |= 1u << i;
+		look_soon(o);
+	}
+}
+
+/* An address that goes takes routes along. */
+static void notice_addr(struct fl_overlay *o, const struct nlmsghdr *nlh)
+{
+	const struct fl_env *env = o->conf.env;
+	struct fl_rtmsg_addr a;
+
+	if (fl_rtmsg_addr_parse(nlh, &a) < 0)
+		return;
+	for (uint32_t i = 0; i < env->n_devices; i++) {
+		if (env->devices[i] != a.ifindex)
+			continue;
+		o->hurt |= 1u << i;
+		if (nlh->nlmsg_type == RTM_DELADDR)
+			o->refill |= 1u << i;
+		look_soon(o);
+	}
+}
+
+static void on_announced(struct fl_rtnl_watch_listener *l, const struct nlmsghdr *nlh)
+{
+	struct fl_overlay *o = fl_container_of(l, struct fl_overlay, announced_listener);
+
+	if (nlh->nlmsg_type == RTM_NEWLINK || nlh->nlmsg_type == RTM_DELLINK)
+		notice_link(o, nlh);
+	else if (nlh->nlmsg_type == RTM_NEWADDR || nlh->nlmsg_type == RTM_DELADDR)
+		notice_addr(o, nlh);
+	else if (o->adopted)
+		fl_fib_notice(o->fib, nlh);
+}
+
+/* Nobody knows what was in them, so all is looked at. */
+static void on_lost(struct fl_rtnl_watch_listener *l)
+{
+	struct fl_overlay *o = fl_container_of(l, struct fl_overlay, announced_listener);
+
+	fl_debug("fib", "announcements of the kernel were lost; comparing all");
+	o->hurt = EVERYTHING;
+	o->refill = EVERYTHING;
+	look_soon(o);
+}
+
+/* ---- what is done ---- */
+
+static uint32_t missing(const struct fl_overlay *o)
+{
+	struct fl_fib_stats s;
+
+	fl_fib_stats(o->fib, &s);
+	return s.declared - s.installed;
+}
+
+static void compare_all(struct fl_overlay *o)
+{
+	if (!o->adopted || o->in_snapshot)
+		return; /* it is due anyhow */
+	o->adopted = false;
+	overlay_settle(o);
+}
+
+static void mend_device(struct fl_overlay *o, uint32_t i)
+{
+	uint32_t ifindex = o->conf.env->devices[i];
+	int r = fl_env_device_repair(o->conf.env, ifindex);
+
+	if (r != 0)
+		o->mended = ev_now(o->conf.loop);
+	if (r < 0) {
+		o->hurt |= 1u << i;
+		o->refill |= 1u << i;
+		look_soon(o);
+	} else if (r > 0) {
+		o->refill |= 1u << i;
+	}
+}
+
+static void on_mend(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct fl_overlay *o = fl_container_of(w, struct fl_overlay, mend);
+	uint32_t hurt = o->hurt;
+
+	(void)loop;
+	(void)revents;
+	o->hurt = 0;
+	for (uint32_t i = 0; i < o->conf.env->n_devices; i++)
+		if (hurt & (1u << i))
+			mend_device(o, i);
+	if (o->hurt || !o->refill)
+		return; /* rows come when all devices are well */
+	o->refill = 0;
+	compare_all(o);
+}
+
+static void start_slow(struct fl_overlay *o)
+{
+	double after = SLOW_MIN_S + fl_random_below(SLOW_MORE_S * 1000u) / 1e3;
+
+	ev_timer_set(&o->slow, after, 0.);
+	ev_timer_start(o->conf.loop, &o->slow);
+}
+
+/* What it finds was missed before, so it is said as a fault of ours would be. */
+static void on_slow(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct fl_overlay *o = fl_container_of(w, struct fl_overlay, slow);
+	uint32_t before = missing(o), found;
+
+	(void)loop;
+	(void)revents;
+	start_slow(o);
+	if (!o->adopted || o->in_snapshot || ev_is_active(&o->mend))
+		return;
+	for (uint32_t i = 0; i < o->conf.env->n_devices; i++)
+		mend_device(o, i);
+	o->refill = 0;
+	compare_all(o);
+	found = missing(o);
+	if (found > before)
+		fl_warn("fib",
+			"the full comparison has found %u rows amiss that were not noticed; "
+			"put right",
+			found - before);
+}
+
+/* ---- life ---- */
+
+void overlay_repair_init(struct fl_overlay *o)
+{
+	o->announced_listener.message = on_announced;
+	o->announced_listener.lost = on_lost;
+	ev_timer_init(&o->mend, on_mend, 0., 0.);
+	ev_timer_init(&o->slow, on_slow, 0., 0.);
+	(void)fl_backoff_init(&o->mend_backoff, 100, MEND_MAX_MS);
+	o->mended = -CALM_S;
+}
+
+int overlay_repair_filter(struct fl_overlay *o)
+{
+	const struct fl_rtnl_watch_filter filter = {
+		.portid = fl_rtnl_portid(o->conf.env->rtnl),
+		.protocol = FL_RTPROT,
+		.devices = o->conf.env->devices,
+		.n_devices = o->conf.env->n_devices,
+	};
+
+	return fl_rtnl_watch_filter(o->announced, &filter);
+}
+
+int overlay_repair_start(struct fl_overlay *o)
+{
+	static const uint32_t groups[] = {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_NEIGH,
+					  RTNLGRP_IPV4_ROUTE, RTNLGRP_NEXTHOP};
+	int r = fl_rtnl_watch_create(o->conf.loop, groups, FL_ARRAY_SIZE(groups),
+				     &o->announced_listener, &o->announced);
+
+	if (r == 0)
+		r = overlay_repair_filter(o);
+	if (r == 0)
+		start_slow(o);
+	return r;
+}
+
+void overlay_repair_done(struct fl_overlay *o)
+{
+	ev_timer_stop(o->conf.loop, &o->mend);
+	ev_timer_stop(o->conf.loop, &o->slow);
+	fl_rtnl_watch_destroy(o->announced);
+}
