@@ -136,8 +136,9 @@ int fl_rtnl_watch_skip_routes(struct fl_rtnl_watch *w, uint8_t protocol)
 #define TAKE		   BPF_STMT(BPF_RET | BPF_K, UINT32_MAX)
 #define LEAVE		   BPF_STMT(BPF_RET | BPF_K, 0)
 #define FILTER_DEVICES	   8u
-#define FILTER_ROUTE	   12u /* where the program looks at routes */
-#define FILTER_NEIGH	   18u /* and at neighbours */
+#define FILTER_NEWROUTE	   9u /* where the program looks at what */
+#define FILTER_DELROUTE	   12u
+#define FILTER_NEIGH	   16u
 
 int fl_rtnl_watch_filter(struct fl_rtnl_watch *w, const struct fl_rtnl_watch_filter *f)
 {
@@ -146,19 +147,18 @@ int fl_rtnl_watch_filter(struct fl_rtnl_watch *w, const struct fl_rtnl_watch_fil
 		IF_EQ(htonl(f->portid), 0, 1),
 		LEAVE,
 		LOAD(BPF_H, offsetof(struct nlmsghdr, nlmsg_type)),
-		IF_EQ(htons(RTM_NEWROUTE), FILTER_ROUTE - 5, 0),
-		IF_EQ(htons(RTM_DELROUTE), FILTER_ROUTE - 6, 0),
+		IF_EQ(htons(RTM_NEWROUTE), FILTER_NEWROUTE - 5, 0),
+		IF_EQ(htons(RTM_DELROUTE), FILTER_DELROUTE - 6, 0),
 		IF_EQ(htons(RTM_NEWNEIGH), FILTER_NEIGH - 7, 0),
 		IF_EQ(htons(RTM_DELNEIGH), FILTER_NEIGH - 8, 0),
 		TAKE,
-		TAKE,
-		TAKE,
-		TAKE,
-		/* FILTER_ROUTE */
-		LOAD(BPF_B, NLMSG_HDRLEN + offsetof(struct rtmsg, rtm_protocol)),
-		IF_EQ(f->protocol, 2, 0),
+		/* FILTER_NEWROUTE */
 		LOAD(BPF_H, offsetof(struct nlmsghdr, nlmsg_flags)),
-		IF_ANY(htons(NLM_F_REPLACE), 0, 1),
+		IF_ANY(htons(NLM_F_REPLACE), 3, 0),
+		LEAVE,
+		/* FILTER_DELROUTE */
+		LOAD(BPF_B, NLMSG_HDRLEN + offsetof(struct rtmsg, rtm_protocol)),
+		IF_EQ(f->protocol, 0, 1),
 		TAKE,
 		LEAVE,
 		/* FILTER_NEIGH */
