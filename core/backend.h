@@ -23,7 +23,7 @@ extern "C" {
 #endif
 
 /** Bump on any change of this header or of one that it includes. */
-#define FL_BACKEND_ABI 2u
+#define FL_BACKEND_ABI 3u
 
 struct fl_env;	   /* what flanneld offers to one backend; see the functions below */
 struct fl_rows;	   /* where a backend puts the rows of one peer */
@@ -284,7 +284,7 @@ FL_PUBLIC int fl_conf_refuse(const char *name, const char *key, const struct fl_
  * must be absent. */
 struct fl_link_attr {
 	uint16_t type; /* IFLA_VXLAN_ID ... */
-	uint16_t len;  /* bytes */
+	uint16_t len;  /* bytes, up to 16 */
 	const void *data;
 };
 

@@ -184,8 +184,14 @@ static void start_overlay(struct daemon *d)
 		.backend = d->backend,
 		.own = d->own,
 	};
+	const char *why = "";
 	int r = fl_overlay_create(&conf, &d->overlay);
 
+	if (r == 0 && fl_overlay_declare_own(d->overlay, &why) < 0) {
+		fl_err("daemon", "backend %s does not come up: own_rows: %s", d->ops->name, why);
+		daemon_quit(d, FL_EXIT_BACKEND);
+		return;
+	}
 	if (r == 0)
 		r = fl_store_watch(d->store);
 	if (r < 0) {

@@ -16,9 +16,13 @@
 #include "base/buf.h"
 
 #define NAME_MAX_CHARS 32u
-#define SHOWN_CHARS    40u  /* of a refused name */
-#define LIST_CHARS     400u /* of the types that are there */
-#define KNOWN_FLAGS    FL_BACKEND_RUNS_COMMANDS
+#define SHOWN_CHARS    40u /* of a refused name */
+#define CONTROL_CHARS                                                                              \
+	"\001\002\003\004\005\006\a\b\t\n\v\f\r\016\017\020\021\022\023\024\025\026\027\030\031"   \
+	"\032\033\034"                                                                             \
+	"\035\036\037\177"
+#define LIST_CHARS  400u /* of the types that are there */
+#define KNOWN_FLAGS FL_BACKEND_RUNS_COMMANDS
 
 struct fl_module {
 	void *handle;
@@ -243,6 +247,8 @@ static int check_ops(const struct fl_backend_ops *ops, const char *path, const c
 	missing = missing_member(ops);
 	if (missing)
 		return refuse(why, -ELIBBAD, "%s: its table lacks the member %s", path, missing);
+	if (strpbrk(ops->description, CONTROL_CHARS))
+		return refuse(why, -ELIBBAD, "%s: its description is not one line of text", path);
 	if (strcmp(ops->name, type) != 0)
 		return refuse(why, -ELIBBAD, "%s calls itself \"%.*s\", must be \"%s\"", path,
 			      (int)NAME_MAX_CHARS, ops->name, type);

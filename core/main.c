@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "base/log.h"
+#include "base/log_init.h"
 #include "daemon.h"
 #include "loader.h"
 #include "netconf.h"

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/log_init.h"
 #include "options_table.h"
 #include "options_value.h"
 

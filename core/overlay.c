@@ -18,18 +18,6 @@ void overlay_declare(struct fl_overlay *o, const struct fl_lease *peer, const st
 		       fl_prefix_format(&peer->subnet, subnet), strerror(-r));
 }
 
-static int declare_own(struct fl_overlay *o)
-{
-	int r = 0;
-
-	fl_rows_reset(&o->rows);
-	if (o->conf.ops->own_rows)
-		r = o->conf.ops->own_rows(o->conf.backend, o->conf.own, &o->rows);
-	for (uint32_t i = 0; i < o->rows.count && r == 0; i++)
-		r = fl_fib_declare(o->fib, &o->rows.rows[i]);
-	return r;
-}
-
 void overlay_withdraw(struct fl_overlay *o, const struct fl_rows *rows)
 {
 	for (uint32_t i = rows->count; i > 0; i--)
@@ -271,6 +259,22 @@ void fl_overlay_del(struct fl_overlay *o, const struct fl_prefix *subnet)
 	overlay_settle(o);
 }
 
+int fl_overlay_declare_own(struct fl_overlay *o, const char **why)
+{
+	int r;
+
+	fl_rows_reset(&o->rows);
+	if (!o->conf.ops->own_rows)
+		return 0;
+	r = o->conf.ops->own_rows(o->conf.backend, o->conf.own, &o->rows);
+	for (uint32_t i = 0; i < o->rows.count && r == 0; i++)
+		r = fl_fib_declare(o->fib, &o->rows.rows[i]);
+	if (r != 0 && !o->rows.why[0])
+		(void)fl_rows_reject(&o->rows, "%s", strerror(abs(r)));
+	*why = o->rows.why;
+	return r == 0 ? 0 : -EINVAL;
+}
+
 /* ---- devices of the backend's own making ---- */
 
 void fl_overlay_device_came(struct fl_overlay *o, uint32_t ifindex)
@@ -321,8 +325,6 @@ int fl_overlay_create(const struct fl_overlay_conf *conf, struct fl_overlay **re
 		r = overlay_walk_start(o);
 	if (r == 0)
 		r = overlay_repair_start(o);
-	if (r == 0)
-		r = declare_own(o);
 	if (r < 0)
 		goto fail;
 	*ret = o;

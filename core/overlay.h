@@ -22,6 +22,10 @@ struct fl_overlay_conf {
 /** @return 0 or -errno; @p ret is set only on success, and the caller's until fl_overlay_destroy()
  */
 int fl_overlay_create(const struct fl_overlay_conf *conf, struct fl_overlay **ret);
+/** The rows that the backend wants whatever peers there are. @return 0; -EINVAL: they cannot be
+ * had,
+ * @p why is set to the reason, borrowed until the next call */
+int fl_overlay_declare_own(struct fl_overlay *o, const char **why);
 /** Rows stay in the kernel. NULL is a no-op. */
 void fl_overlay_destroy(struct fl_overlay *o);
 

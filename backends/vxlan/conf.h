@@ -17,7 +17,7 @@ struct vxlan_conf {
 	uint32_t mtu;  /* bytes, of the underlay, as in flannel; 0: the interface's */
 	bool gbp;
 	bool learning;
-	bool direct; /* DirectRouting: no encapsulation towards peers on the underlay's link */
+	bool direct; /* DirectRouting: no encapsulation towards peers that no gateway is before */
 };
 
 /**

@@ -88,7 +88,7 @@ uint32_t vxlan_way(const struct vxlan_self *self, const struct fl_route *route)
 {
 	if (!route || route->local || fl_addr_is_set(&route->via))
 		return VXLAN_ENCAPSULATED;
-	return route->ifindex == self->underlay ? route->ifindex : VXLAN_ENCAPSULATED;
+	return route->ifindex == self->ifindex ? VXLAN_ENCAPSULATED : route->ifindex;
 }
 
 static int add_direct(const struct fl_lease *peer, uint32_t way, struct fl_rows *rows)

@@ -7,8 +7,7 @@
 /** Our end. */
 struct vxlan_self {
 	uint32_t vni;
-	uint32_t ifindex;  /* of flannel.VNI */
-	uint32_t underlay; /* ifindex */
+	uint32_t ifindex; /* of flannel.VNI */
 	struct fl_mac mac;
 	struct fl_addr public_ip;
 };
@@ -16,13 +15,12 @@ struct vxlan_self {
 /** {"VNI":1,"VtepMAC":"02:..."} @return 0, -ENOSPC */
 int vxlan_lease_data(const struct vxlan_self *self, char buf[FL_BACKEND_DATA_MAX]);
 
-/* Ways to a peer: encapsulated, or direct, which is the ifindex of the underlay. */
+/* Ways to a peer: encapsulated, or direct, which is the ifindex of the link it is on. */
 #define VXLAN_ENCAPSULATED 0u
 
 /**
- * Direct if the kernel reaches the peer's PublicIP on the link of the underlay's interface. Any
- * other link without a gateway (a tunnel, a bridge of this host) is not taken: what is beyond it
- * need not know the overlay's addresses, and has an MTU of its own.
+ * Direct if the kernel reaches the peer's PublicIP without a gateway, on whatever link, but for the
+ * tunnel itself.
  * @param route  to its PublicIP; NULL: there is none
  */
 uint32_t vxlan_way(const struct vxlan_self *self, const struct fl_route *route);

@@ -141,7 +141,6 @@ static int prepare(struct fl_env *env, const struct fl_json *conf, struct fl_bac
 	if (r < 0)
 		return r;
 	be->self.vni = be->conf.vni;
-	be->self.underlay = be->extif->ifindex;
 	be->self.public_ip = be->extif->public_ip;
 	r = ensure_device(env, be);
 	if (r < 0)

@@ -1,5 +1,5 @@
 /* core/base/log.c - one line per event on stderr, in one write(2) so that lines never mix. */
-#include "log.h"
+#include "log_init.h"
 
 #include <errno.h>
 #include <stdarg.h>

@@ -22,12 +22,6 @@ enum fl_log_format {
 	FL_LOG_JSON, /* {"time":"...","level":"info","tag":"etcd","msg":"text"} */
 };
 
-/**
- * Choose the format and how much is said. Without this call: text, verbosity 0.
- * @param verbosity  0 drops FL_LOG_DEBUG, 1 and more keep it
- */
-void fl_log_init(enum fl_log_format format, int verbosity);
-
 /** True if a line of this level would be written. */
 FL_PUBLIC int fl_log_enabled(enum fl_log_level level);
 

@@ -68,3 +68,14 @@ def test_routes_of_the_backend_before_are_removed(world):
 def test_the_public_address_may_be_another_one(alloc_world):
     host = alloc_world.host().start("--public-ip=203.0.113.7")
     assert host.lease()["value"]["PublicIP"] == "203.0.113.7"
+
+
+def test_a_host_that_leaves_or_comes_changes_nothing(world):
+    world.config(Backend={"Type": "alloc"})
+    host = world.host().start()
+    before = host.netns.run("ip", "-d", "route", "show").stdout
+    peer = world.peer(200)
+    host.wait_log(f"{peer.subnet} of {peer.address}: ignored")
+    world.drop(peer)
+    host.wait_log(f"{peer.subnet} is gone")
+    assert host.netns.run("ip", "-d", "route", "show").stdout == before

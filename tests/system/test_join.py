@@ -57,6 +57,8 @@ def test_containers_on_three_hosts_ping_each_other(world):
             one.reach(other)
     largest = str(containers[0].mtu - 28)
     assert containers[0].pings(containers[1].address, "-M", "do", "-s", largest)
+    containers[0].transfer(containers[1], 100_000_000)
+    containers[2].transfer(containers[0], 100_000_000)
 
 
 def test_a_host_reaches_a_container_of_another_host(world):

@@ -16,7 +16,7 @@
 #include <cmocka.h>
 
 #include "base/json.h"
-#include "base/log.h"
+#include "base/log_init.h"
 
 static int reader = -1; /* each write(2) to stderr is one message here */
 static int real_stderr = -1;

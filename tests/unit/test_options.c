@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "base/log_init.h"
 #include "options_run.h"
 
 static void gives_every_option_its_default(void **state)

@@ -162,7 +162,7 @@ static void warns_of_unknown_keys_and_goes_on(void **state)
 
 static struct vxlan_self self_of(uint32_t vni)
 {
-	struct vxlan_self self = {.vni = vni, .ifindex = 9, .underlay = 3};
+	struct vxlan_self self = {.vni = vni, .ifindex = 9};
 
 	assert_int_equal(fl_mac_parse("02:00:00:00:00:01", &self.mac), 0);
 	assert_int_equal(fl_addr_parse("192.168.1.1", &self.public_ip), 0);
@@ -241,7 +241,7 @@ static void a_direct_peer_needs_one_route(void **state)
 	fl_rows_done(&rows);
 }
 
-static void direct_is_only_the_link_of_the_underlay(void **state)
+static void direct_is_what_is_reached_without_a_gateway(void **state)
 {
 	struct vxlan_self self = self_of(1);
 	struct fl_route route = {.ifindex = 3};
@@ -250,6 +250,8 @@ static void direct_is_only_the_link_of_the_underlay(void **state)
 	assert_int_equal(vxlan_way(&self, NULL), VXLAN_ENCAPSULATED);
 	assert_int_equal(vxlan_way(&self, &route), 3);
 	route.ifindex = 4;
+	assert_int_equal(vxlan_way(&self, &route), 4);
+	route.ifindex = self.ifindex;
 	assert_int_equal(vxlan_way(&self, &route), VXLAN_ENCAPSULATED);
 	route = (struct fl_route){.ifindex = 3, .local = true};
 	assert_int_equal(vxlan_way(&self, &route), VXLAN_ENCAPSULATED);
@@ -341,7 +343,7 @@ int main(void)
 		cmocka_unit_test(warns_of_unknown_keys_and_goes_on),
 		cmocka_unit_test(a_peer_needs_a_neighbour_an_fdb_entry_and_a_route),
 		cmocka_unit_test(a_direct_peer_needs_one_route),
-		cmocka_unit_test(direct_is_only_the_link_of_the_underlay),
+		cmocka_unit_test(direct_is_what_is_reached_without_a_gateway),
 		cmocka_unit_test(a_lease_of_flannel_0_11_has_no_vni),
 		cmocka_unit_test(rejects_another_vni),
 		cmocka_unit_test(rejects_data_without_a_good_mac),

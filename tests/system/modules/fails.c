@@ -1,6 +1,6 @@
 /* tests/system/modules/fails.c - a backend that fails in the call that its config names.
  *
- * Backend.Fail says how: "create", "lease_data", "lease_data later", "up", "up later", "mtu",
+ * Backend.Fail says how: "create", "lease_data", "lease_data later", "up", "up later", "own_rows", "mtu",
  * "check", "rows", "early": it is never under way, but says that it has ended, or "data": what
  * lease_data() gives is not JSON. Backend.Error is the number that
  * the call returns; Backend.Rows what rows() says: "reject", "wait", "ignore", or else Error. */
@@ -120,6 +120,14 @@ static int up(struct fl_backend *be, const struct fl_lease *own)
 	return later(be, "up later") + result(&be->conf, "up");
 }
 
+static int own_rows(struct fl_backend *be, const struct fl_lease *own, struct fl_rows *into)
+{
+	(void)own;
+	if (strcmp(be->conf.fail, "own_rows") == 0 && strcmp(be->conf.rows, "reject") == 0)
+		return fl_rows_reject(into, "%s says so", "the test");
+	return result(&be->conf, "own_rows");
+}
+
 static int rows(struct fl_backend *be, const struct fl_lease *peer, uint32_t way,
 		struct fl_rows *into)
 {
@@ -137,5 +145,5 @@ static int rows(struct fl_backend *be, const struct fl_lease *peer, uint32_t way
 }
 
 FL_BACKEND_EXPORT(.name = "fails", .description = "fails where the config wants it", .check = check,
-		  .create = create, .lease_data = lease_data, .mtu = mtu, .up = up, .rows = rows,
+		  .create = create, .lease_data = lease_data, .mtu = mtu, .up = up, .own_rows = own_rows, .rows = rows,
 		  .destroy = destroy);

@@ -1,0 +1,13 @@
+/* core/base/log_init.h - how the log is set up: the daemon's part, which modules do not see. */
+#ifndef FL_BASE_LOG_INIT_H
+#define FL_BASE_LOG_INIT_H
+
+#include "log.h"
+
+/**
+ * Choose the format and how much is said. Without this call: text, verbosity 0.
+ * @param verbosity  0 drops FL_LOG_DEBUG, 1 and more keep it
+ */
+void fl_log_init(enum fl_log_format format, int verbosity);
+
+#endif
