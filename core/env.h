@@ -41,8 +41,8 @@ void fl_env_device_del(struct fl_env *env, uint32_t ifindex);
 /**
  * Bring a device that is kept for the backend back to what it was: there, under its index and name,
  * with its MAC address, MTU and address, and up.
- * @return 1: something had to be done; 0: all was well, or it is not flanneld's to keep; -errno: it
- * was logged
+ * @return 1: something had to be done; 2: likewise, but it has another name still; 0: all was well,
+ * or it is not flanneld's to keep; -errno: it was logged
  */
 int fl_env_device_repair(struct fl_env *env, uint32_t ifindex);
 

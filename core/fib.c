@@ -366,13 +366,14 @@ static void say_summary(struct fl_fib *fib)
 	fib->said = 0;
 	fib->unsaid = 0;
 	fib->recovered = 0;
+	fib->stood = 0;
 }
 
 /* Nothing is left to send. What was refused waits, all of it if the sample that was retried has
  * failed again. */
 static void rest(struct fl_fib *fib)
 {
-	bool better = fib->recovered > 0;
+	bool better = fib->stood > 0;
 
 	say_summary(fib);
 	if ((better || !fib->lists[FIB_WAIT].head) && !fib->fighting)

@@ -21,6 +21,7 @@ struct fl_fib_stats {
 	uint32_t failed;    /* that the kernel refused */
 	uint32_t conflicts; /* that stand in the way of somebody else's row, left alone */
 	uint32_t spared;    /* that nobody declares, and that stay for now */
+	uint64_t amiss;	    /* how often a comparison has found one that was believed to stand */
 	uint64_t repaired;  /* how often others have removed or changed one, and it was put back */
 };
 

@@ -215,6 +215,7 @@ static void forget(const struct adoption *a)
 		fib_row_spare(fib, row, false);
 		row->flags = 0;
 		row->repairs = 0;
+		row->believed = row->count && row->state == FIB_SAME;
 		fib_row_set(fib, row, FIB_ABSENT, FIB_FINE);
 	}
 }
@@ -396,6 +397,9 @@ static void schedule_kind(struct adoption *a, enum fl_row_kind kind)
 
 		if (row->key.kind != kind || !covers(a, row))
 			continue;
+		if (row->believed && row->count && row->state != FIB_SAME)
+			a->fib->stats.amiss++;
+		row->believed = 0;
 		/* what was to be added already keeps its place in the order of declaration */
 		if (row->list != FIB_ADD || row->state == FIB_SAME)
 			fib_row_schedule(a->fib, row);

@@ -89,8 +89,9 @@ struct fib_row {
 	uint8_t trouble : 2;
 	uint8_t list : 4;
 	uint8_t flags;
-	uint8_t err;	 /* errno of the last refusal, so that it is said once */
-	uint8_t repairs; /* since the last full comparison, up to 255 */
+	uint8_t err;	      /* errno of the last refusal, so that it is said once */
+	uint8_t repairs : 7;  /* since the last full comparison, up to FIB_PATIENCE + 1 */
+	uint8_t believed : 1; /* within a comparison: it was said to stand */
 };
 
 /* A nexthop object: one per gateway and device, shared by routes. */
@@ -142,6 +143,7 @@ struct fl_fib {
 	uint32_t said;	    /* lines about single rows in this run */
 	uint32_t unsaid;    /* that were left out */
 	uint32_t recovered; /* rows that stand now, after trouble */
+	uint32_t stood;	    /* likewise, and those that somebody fights us for */
 	bool has_nexthops;
 	bool busy;     /* turn and awake run */
 	bool announce; /* settled() is due */

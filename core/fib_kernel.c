@@ -269,8 +269,10 @@ static void add_done(struct fl_fib *fib, struct fib_row *row)
 	}
 	fib_nexthop_put(fib, row->nh);
 	row->nh = nh;
-	if (row->trouble != FIB_FINE && row->repairs <= FIB_PATIENCE)
-		fib->recovered++;
+	if (row->trouble != FIB_FINE) {
+		fib->stood++;
+		fib->recovered += row->repairs <= FIB_PATIENCE;
+	}
 	row->flags = 0;
 	row->err = 0;
 	fib_row_set(fib, row, FIB_SAME, FIB_FINE);

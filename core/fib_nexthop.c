@@ -323,6 +323,7 @@ bool fib_nexthop_lost(struct fl_fib *fib, uint32_t id)
 		if (nh->id != id)
 			continue;
 		set_in_kernel(fib, nh, false);
+		nh->doubted = true; /* the announcement may be older than our last request */
 		fib->nexthops_lost = fib->nexthops_lost || nh->refs > 0;
 		return nh->refs > 0;
 	}
@@ -342,8 +343,11 @@ void fib_nexthop_recheck(struct fl_fib *fib)
 		if (!row->nh || row->nh->in_kernel || row->list != FIB_NOWHERE ||
 		    row->state != FIB_SAME)
 			continue;
-		fib_row_set(fib, row, FIB_ABSENT, FIB_FINE);
-		fib_row_repair(fib, row);
+		fib_row_set(fib, row, row->count ? FIB_UNSURE : FIB_ABSENT, FIB_FINE);
+		if (row->count)
+			fib_row_repair(fib, row);
+		else
+			fib_row_schedule(fib, row);
 	}
 }
 

@@ -9,7 +9,7 @@
 #include "fib_internal.h"
 #include "io/rtmsg.h"
 
-#define GATHER_MS 5u /* a flush is announced row by row; one batch puts all back */
+#define GATHER_MS 20u /* a flush is announced row by row; one batch puts all back */
 
 /* ---- what is done about it ---- */
 
@@ -19,8 +19,9 @@ static void on_gathered(struct ev_loop *loop, ev_timer *w, int revents)
 
 	(void)loop;
 	(void)revents;
-	if (fib->damaged > 1)
-		fl_warn("fib", "%u rows were removed or changed by others; put back", fib->damaged);
+	if (fib->damaged > 1 && fib_may_say(fib))
+		fl_warn("fib", "%u rows were removed or changed by others; putting them back",
+			fib->damaged);
 	fib->damaged = 0;
 	fib_nexthop_recheck(fib);
 	fl_fib_commit(fib);
@@ -47,10 +48,15 @@ void fib_row_repair(struct fl_fib *fib, struct fib_row *row)
 
 	fib->stats.repaired++;
 	fib->damaged++;
-	if (row->repairs < UINT8_MAX)
-		row->repairs++;
 	if (row->repairs > FIB_PATIENCE) {
-		if (row->repairs == FIB_PATIENCE + 1)
+		fib->fighting = true;
+		fib_row_set(fib, row, row->state, FIB_REFUSED);
+		fib_row_move(fib, row, FIB_WAIT);
+		return;
+	}
+	row->repairs++;
+	if (row->repairs > FIB_PATIENCE) {
+		if (fib_may_say(fib))
 			fl_warn("fib",
 				"%s is taken away again and again by somebody else; it is "
 				"put back less often from now on",
@@ -60,13 +66,14 @@ void fib_row_repair(struct fl_fib *fib, struct fib_row *row)
 		fib_row_move(fib, row, FIB_WAIT);
 		return;
 	}
-	if (fib->damaged == 1)
+	if (fib->damaged == 1 && fib_may_say(fib))
 		fl_warn("fib", "%s was removed or changed by somebody else; putting it back",
 			fib_row_text(row, text));
 	fib_row_schedule(fib, row);
 }
 
-/* @param state  what the kernel has there now */
+/* @param state  what the kernel has there now; UNSURE for "nothing", because the announcement may
+ * be older than what we have asked for since */
 static void damage(struct fl_fib *fib, struct fib_row *row, enum fib_state state)
 {
 	if (row->list != FIB_NOWHERE) /* it waits for its turn anyhow */
@@ -101,7 +108,8 @@ static void notice_neigh(struct fl_fib *fib, const struct nlmsghdr *nlh)
 	struct fib_value value;
 	struct fib_row *row;
 
-	if (fl_rtmsg_neigh_parse(nlh, &m) < 0 || !fib_is_own(fib, m.ifindex))
+	if (fl_rtmsg_neigh_parse(nlh, &m) < 0 || !fib_is_own(fib, m.ifindex) ||
+	    (m.family == AF_BRIDGE ? !(m.flags & NTF_SELF) : (m.flags & NTF_PROXY) != 0))
 		return;
 	shape.ifindex = m.ifindex;
 	shape.mac = m.mac;
@@ -117,7 +125,7 @@ static void notice_neigh(struct fl_fib *fib, const struct nlmsghdr *nlh)
 	if (nlh->nlmsg_type == RTM_DELNEIGH) {
 		/* an FDB entry goes remote by remote */
 		if (shape.kind == FL_ROW_NEIGH || is_value(row, &value))
-			damage(fib, row, FIB_ABSENT);
+			damage(fib, row, FIB_UNSURE);
 	} else if (!is_value(row, &value) || !(m.state & NUD_PERMANENT)) {
 		if (shape.kind == FL_ROW_FDB)
 			row->flags |= FIB_PURGE;
@@ -144,10 +152,10 @@ static void notice_route(struct fl_fib *fib, const struct nlmsghdr *nlh)
 		return;
 	if (nlh->nlmsg_type == RTM_DELROUTE) {
 		if (m.protocol == FL_RTPROT)
-			damage(fib, row, FIB_ABSENT);
+			damage(fib, row, FIB_UNSURE);
 	} else if (m.protocol != FL_RTPROT) {
 		if (nlh->nlmsg_flags & NLM_F_REPLACE)
-			damage(fib, row, FIB_ABSENT);
+			damage(fib, row, FIB_UNSURE);
 	} else if (!m.nhid && !is_value(row, &value)) {
 		damage(fib, row, FIB_OTHER);
 	}

@@ -29,6 +29,7 @@ struct fl_link {
 	size_t n_attrs;
 	uint8_t attr_data[LINK_ATTRS_MAX][ATTR_MAX];
 	struct fl_prefix local; /* none: it was not brought up yet */
+	int trouble;		/* -errno of the last repair, so that it is said once */
 };
 
 /* What is wanted, in rtmsg's terms. */
@@ -367,7 +368,7 @@ static int stray_remove(const struct fl_link *link, const struct fl_rtmsg_addr *
 	if (r == -EADDRNOTAVAIL)
 		return 0; /* a secondary goes with its primary */
 	if (r == 0)
-		fl_info("link", "%s: removed the address %s of an earlier lease", link->name,
+		fl_info("link", "%s: removed the address %s, which is not this lease's", link->name,
 			fl_prefix_format(&a->local, text));
 	return r;
 }
@@ -375,14 +376,14 @@ static int stray_remove(const struct fl_link *link, const struct fl_rtmsg_addr *
 static int strays_remove(const struct fl_link *link, const struct fl_prefix *wanted)
 {
 	struct strays s = {.link = link, .wanted = wanted, .more = true};
-	int r = 0;
+	int r = 0, removed = 0;
 
 	while (r == 0 && s.more) {
 		r = strays_read(&s);
-		for (size_t i = 0; i < s.count && r == 0; i++)
+		for (size_t i = 0; i < s.count && r == 0; i++, removed = 1)
 			r = stray_remove(link, &s.addrs[i]);
 	}
-	return r;
+	return r < 0 ? r : removed;
 }
 
 /* After the strays, since a secondary address may have gone with one of them. With NLM_F_EXCL an
@@ -393,7 +394,7 @@ static int local_add(const struct fl_link *link, const struct fl_prefix *local)
 		.ifindex = link->ifindex, .local = *local, .scope = RT_SCOPE_UNIVERSE};
 	int r = addr_change(link, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, &a);
 
-	return r == -EEXIST ? 0 : r;
+	return r == -EEXIST ? 0 : r < 0 ? r : 1;
 }
 
 static int set_up(const struct fl_link *link)
@@ -404,24 +405,36 @@ static int set_up(const struct fl_link *link)
 
 	if (r < 0 || (f.link.flags & IFF_UP))
 		return r;
-	return link_change(link->env->rtnl, RTM_NEWLINK, &up, IFF_UP);
+	r = link_change(link->env->rtnl, RTM_NEWLINK, &up, IFF_UP);
+	return r < 0 ? r : 1;
+}
+
+/* @return 1 if something had to be done, 0, -errno */
+static int bring_up(struct fl_link *link, const struct fl_prefix *local)
+{
+	int strays, added, up;
+
+	link->local = *local;
+	strays = strays_remove(link, local);
+	if (strays < 0)
+		return strays;
+	added = local_add(link, local);
+	if (added < 0)
+		return added;
+	up = set_up(link);
+	return up < 0 ? up : strays || added || up;
 }
 
 int fl_link_up(struct fl_link *link, const struct fl_prefix *local)
 {
 	char text[FL_PREFIX_STRLEN], words[300];
-	int r = strays_remove(link, local);
+	int r = bring_up(link, local);
 
-	link->local = *local;
-	if (r == 0)
-		r = local_add(link, local);
-	if (r == 0)
-		r = set_up(link);
 	if (r < 0)
 		fl_err("link", "%s: cannot bring it up with %s: %s%s", link->name,
 		       fl_prefix_format(local, text), strerror(-r),
 		       kernel_words(link->env->rtnl, words));
-	return r;
+	return r < 0 ? r : 0;
 }
 
 void fl_link_release(struct fl_link *link)
@@ -455,37 +468,99 @@ static const char *changes_of(const struct fl_link *link, const struct found *f,
 }
 
 /* Older kernels rename a device only while it is down; it is brought up later anyhow. */
-static int set_back(const struct fl_link *link, const struct found *f)
+static int rename_back(const struct fl_link *link)
 {
+	const struct fl_rtmsg_link down = {.ifindex = link->ifindex};
 	struct fl_rtmsg_link l = {.ifindex = link->ifindex};
-	int r = 0;
+	int r;
 
-	if (strcmp(f->link.name, link->name) != 0) {
-		(void)link_change(link->env->rtnl, RTM_NEWLINK, &l, IFF_UP);
-		(void)snprintf(l.name, sizeof(l.name), "%s", link->name);
-		r = link_change(link->env->rtnl, RTM_NEWLINK, &l, 0);
-		l.name[0] = '\0';
-	}
-	if (r == 0 && f->link.has_mac && !fl_mac_equal(&f->link.mac, &link->mac)) {
-		l.mac = link->mac;
-		l.has_mac = true;
-		r = link_change(link->env->rtnl, RTM_NEWLINK, &l, 0);
-	}
-	return r;
+	(void)snprintf(l.name, sizeof(l.name), "%s", link->name);
+	r = link_change(link->env->rtnl, RTM_NEWLINK, &l, 0);
+	if (r != -EBUSY)
+		return r;
+	(void)link_change(link->env->rtnl, RTM_NEWLINK, &down, IFF_UP);
+	return link_change(link->env->rtnl, RTM_NEWLINK, &l, 0);
 }
 
-static int make_again(struct fl_link *link, const struct want *w, struct found *f)
+/* All that can be: a device under another name forwards as well. @return 1, 2: but for the name,
+ * -errno */
+static int set_back(struct fl_link *link, const struct want *w, struct found *f)
+{
+	struct fl_rtmsg_link l = {.ifindex = link->ifindex, .mac = link->mac, .has_mac = true};
+	int first = 0, name = 0, r = 0;
+
+	if (strcmp(f->link.name, link->name) != 0)
+		name = rename_back(link);
+	if (f->link.has_mac && !fl_mac_equal(&f->link.mac, &link->mac))
+		first = link_change(link->env->rtnl, RTM_NEWLINK, &l, 0);
+	link_fix_mtu(link->env, w, f);
+	if (link_read(link->env->rtnl, link->ifindex, NULL, f) == 0 && link->mtu)
+		link->mtu = f->link.mtu; /* the kernel may bound it: then that is what is kept */
+	r = fl_link_up(link, &link->local);
+	first = first < 0 ? first : r;
+	return first < 0 ? first : name < 0 ? 2 : 1;
+}
+
+static int make_again(const struct fl_link *link, const struct want *w, struct found *f)
 {
 	int r = link_create(link->env, w, link->ifindex);
 
+	return r < 0 ? r : link_read(link->env->rtnl, link->ifindex, NULL, f);
+}
+
+/* Another device may have our index, after ours was removed. @return 1: it is ours, and not what it
+ * must be; 0: it is well; -EEXIST: it is somebody else's */
+static int look_over(const struct fl_link *link, const struct found *f)
+{
+	bool known = strcmp(f->link.name, link->name) == 0 ||
+		     (f->link.has_mac && fl_mac_equal(&f->link.mac, &link->mac));
+
+	if (!link->kind[0])
+		return 0;
+	if (strcmp(f->link.kind, link->kind) != 0 || (f->misfit >= 0 && !known))
+		return -EEXIST;
+	return f->misfit >= 0;
+}
+
+/* Once for each kind of trouble; it is tried again, more and more slowly. */
+static void say_trouble(struct fl_link *link, int error)
+{
+	if (error < 0 && error != link->trouble)
+		fl_err("link", "%s: cannot be repaired: %s%s; retrying", link->name,
+		       strerror(-error),
+		       error == -EEXIST ? " (another device has its name or its index)" : "");
+	else if (error >= 0 && link->trouble)
+		fl_info("link", "%s: it is repaired", link->name);
+	link->trouble = error < 0 ? error : 0;
+}
+
+static int repair(struct fl_link *link, const struct want *w, struct found *f)
+{
+	bool quiet = link->trouble;
+	char changes[64];
+	int r = link_read(link->env->rtnl, link->ifindex, NULL, f);
+
+	if (r == -ENODEV && !link->kind[0])
+		return 0; /* the backend makes it again */
 	if (r == 0)
-		r = link_read(link->env->rtnl, link->ifindex, NULL, f);
-	if (r == 0)
-		fl_warn("link",
-			"%s: somebody has removed the device; made it again, with the same "
-			"MAC",
-			link->name);
-	return r;
+		r = look_over(link, f);
+	if (r == 1)
+		r = link_delete(link->env, f) < 0 ? -EBUSY : -ENODEV;
+	if (r < 0 && r != -ENODEV)
+		return r;
+	if (r == -ENODEV) {
+		fl_log(quiet ? FL_LOG_DEBUG : FL_LOG_WARN, "link",
+		       "%s: somebody has removed the device, or made another one of it; making it "
+		       "again, with the same MAC",
+		       link->name);
+		r = make_again(link, w, f);
+	} else if (!changes_of(link, f, changes)[0]) {
+		return bring_up(link, &link->local);
+	} else {
+		fl_log(quiet ? FL_LOG_DEBUG : FL_LOG_WARN, "link",
+		       "%s: somebody has changed its%s; setting it back", link->name, changes);
+	}
+	return r < 0 ? r : set_back(link, w, f);
 }
 
 static int link_repair(struct fl_link *link)
@@ -498,29 +573,11 @@ static int link_repair(struct fl_link *link)
 					  .n_attrs = link->n_attrs};
 	struct want want;
 	struct found f = {.want = &want};
-	char changes[64];
 	int r = want_init(&want, &spec);
 
-	if (r == 0)
-		r = link_read(link->env->rtnl, link->ifindex, NULL, &f);
-	if (r == -ENODEV && !link->kind[0])
-		return 0; /* the backend makes it again */
-	if (r == -ENODEV)
-		r = make_again(link, &want, &f);
-	else if (r == 0 && !changes_of(link, &f, changes)[0])
-		return fl_link_up(link, &link->local); /* perhaps its address has gone */
-	else if (r == 0)
-		fl_warn("link", "%s: somebody has changed its%s; setting it back", link->name,
-			changes);
-	if (r == 0)
-		r = set_back(link, &f);
-	if (r < 0) {
-		fl_err("link", "%s: cannot be repaired: %s", link->name, strerror(-r));
-		return r;
-	}
-	link_fix_mtu(link->env, &want, &f);
-	r = fl_link_up(link, &link->local);
-	return r < 0 ? r : 1;
+	r = r < 0 ? r : repair(link, &want, &f);
+	say_trouble(link, r == 2 ? -EEXIST : r);
+	return r;
 }
 
 int fl_env_device_repair(struct fl_env *env, uint32_t ifindex)

@@ -191,8 +191,7 @@ void fl_overlay_snapshot_abort(struct fl_overlay *o)
 	fl_prefix_set_done(&o->doubts); /* not all of them: those of before stand for the rest */
 	o->doubts = o->doubts_before;
 	o->doubts_before = (struct fl_prefix_set){0};
-	if (o->adopted)
-		fl_fib_commit(o->fib);
+	overlay_settle(o);
 }
 
 /* A peer that was reached, and whose data is of no use now: nothing is removed on doubt (S1). */

@@ -79,7 +79,7 @@ static void on_announced(struct fl_rtnl_watch_listener *l, const struct nlmsghdr
 		notice_link(o, nlh);
 	else if (nlh->nlmsg_type == RTM_NEWADDR || nlh->nlmsg_type == RTM_DELADDR)
 		notice_addr(o, nlh);
-	else if (o->adopted)
+	else if (o->adopted && !o->refill) /* else all is compared soon anyhow */
 		fl_fib_notice(o->fib, nlh);
 }
 
@@ -96,51 +96,56 @@ static void on_lost(struct fl_rtnl_watch_listener *l)
 
 /* ---- what is done ---- */
 
-static uint32_t missing(const struct fl_overlay *o)
-{
-	struct fl_fib_stats s;
-
-	fl_fib_stats(o->fib, &s);
-	return s.declared - s.installed;
-}
-
+/* Paced like the repair of devices: somebody may go on and on. */
 static void compare_all(struct fl_overlay *o)
 {
-	if (!o->adopted || o->in_snapshot)
+	int r = overlay_repair_filter(o); /* our socket may be another one by now */
+
+	if (r < 0)
+		fl_debug("fib", "the filter of announcements is the old one: %s", strerror(-r));
+	o->mended = ev_now(o->conf.loop);
+	if (!o->adopted)
 		return; /* it is due anyhow */
 	o->adopted = false;
 	overlay_settle(o);
 }
 
-static void mend_device(struct fl_overlay *o, uint32_t i)
+/* @return false: it cannot be used yet */
+static bool mend_device(struct fl_overlay *o, uint32_t i)
 {
-	uint32_t ifindex = o->conf.env->devices[i];
-	int r = fl_env_device_repair(o->conf.env, ifindex);
+	int r = fl_env_device_repair(o->conf.env, o->conf.env->devices[i]);
 
 	if (r != 0)
 		o->mended = ev_now(o->conf.loop);
-	if (r < 0) {
+	if (r < 0 || r == 2) {
 		o->hurt |= 1u << i;
-		o->refill |= 1u << i;
 		look_soon(o);
-	} else if (r > 0) {
-		o->refill |= 1u << i;
 	}
+	if (r < 0 || r == 1)
+		o->refill |= 1u << i;
+	return r >= 0;
 }
 
+static bool mend_devices(struct fl_overlay *o, uint32_t which)
+{
+	bool well = true;
+
+	o->hurt = 0;
+	for (uint32_t i = 0; i < o->conf.env->n_devices; i++)
+		if (which & (1u << i))
+			well = mend_device(o, i) && well;
+	return well;
+}
+
+/* Rows come when all devices are well. */
 static void on_mend(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct fl_overlay *o = fl_container_of(w, struct fl_overlay, mend);
-	uint32_t hurt = o->hurt;
 
 	(void)loop;
 	(void)revents;
-	o->hurt = 0;
-	for (uint32_t i = 0; i < o->conf.env->n_devices; i++)
-		if (hurt & (1u << i))
-			mend_device(o, i);
-	if (o->hurt || !o->refill)
-		return; /* rows come when all devices are well */
+	if (!mend_devices(o, o->hurt) || !o->refill)
+		return;
 	o->refill = 0;
 	compare_all(o);
 }
@@ -157,23 +162,24 @@ static void start_slow(struct fl_overlay *o)
 static void on_slow(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct fl_overlay *o = fl_container_of(w, struct fl_overlay, slow);
-	uint32_t before = missing(o), found;
+	struct fl_fib_stats before, after;
 
 	(void)loop;
 	(void)revents;
 	start_slow(o);
 	if (!o->adopted || o->in_snapshot || ev_is_active(&o->mend))
 		return;
-	for (uint32_t i = 0; i < o->conf.env->n_devices; i++)
-		mend_device(o, i);
+	if (!mend_devices(o, EVERYTHING))
+		return;
 	o->refill = 0;
+	fl_fib_stats(o->fib, &before);
 	compare_all(o);
-	found = missing(o);
-	if (found > before)
+	fl_fib_stats(o->fib, &after);
+	if (after.amiss > before.amiss)
 		fl_warn("fib",
-			"the full comparison has found %u rows amiss that were not noticed; "
-			"put right",
-			found - before);
+			"the full comparison has found %llu rows amiss that were not "
+			"noticed; put right",
+			(unsigned long long)(after.amiss - before.amiss));
 }
 
 /* ---- life ---- */

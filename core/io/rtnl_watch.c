@@ -6,6 +6,7 @@
 #include <ev.h>
 #include <libmnl/libmnl.h>
 #include <linux/filter.h>
+#include <linux/if_addr.h>
 #include <linux/neighbour.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
@@ -136,35 +137,36 @@ int fl_rtnl_watch_skip_routes(struct fl_rtnl_watch *w, uint8_t protocol)
 #define TAKE		   BPF_STMT(BPF_RET | BPF_K, UINT32_MAX)
 #define LEAVE		   BPF_STMT(BPF_RET | BPF_K, 0)
 #define FILTER_DEVICES	   8u
-#define FILTER_NEWROUTE	   9u /* where the program looks at what */
-#define FILTER_DELROUTE	   12u
-#define FILTER_NEIGH	   16u
+#define FILTER_NEWROUTE	   8u /* where the program looks at what */
+#define FILTER_DELROUTE	   11u
+#define FILTER_TAKE	   13u
+#define FILTER_DEVICE	   15u
 
 int fl_rtnl_watch_filter(struct fl_rtnl_watch *w, const struct fl_rtnl_watch_filter *f)
 {
-	struct sock_filter code[FILTER_NEIGH + 1 + 2 * FILTER_DEVICES + 1] = {
+	struct sock_filter code[FILTER_DEVICE + 1 + 2 * FILTER_DEVICES + 1] = {
 		LOAD(BPF_W, offsetof(struct nlmsghdr, nlmsg_pid)),
 		IF_EQ(htonl(f->portid), 0, 1),
 		LEAVE,
 		LOAD(BPF_H, offsetof(struct nlmsghdr, nlmsg_type)),
 		IF_EQ(htons(RTM_NEWROUTE), FILTER_NEWROUTE - 5, 0),
 		IF_EQ(htons(RTM_DELROUTE), FILTER_DELROUTE - 6, 0),
-		IF_EQ(htons(RTM_NEWNEIGH), FILTER_NEIGH - 7, 0),
-		IF_EQ(htons(RTM_DELNEIGH), FILTER_NEIGH - 8, 0),
-		TAKE,
+		IF_EQ(htons(RTM_NEWNEXTHOP), FILTER_TAKE - 7, 0),
+		IF_EQ(htons(RTM_DELNEXTHOP), FILTER_TAKE - 8, FILTER_DEVICE - 8),
 		/* FILTER_NEWROUTE */
 		LOAD(BPF_H, offsetof(struct nlmsghdr, nlmsg_flags)),
-		IF_ANY(htons(NLM_F_REPLACE), 3, 0),
+		IF_ANY(htons(NLM_F_REPLACE), FILTER_TAKE - 10, 0),
 		LEAVE,
 		/* FILTER_DELROUTE */
 		LOAD(BPF_B, NLMSG_HDRLEN + offsetof(struct rtmsg, rtm_protocol)),
 		IF_EQ(f->protocol, 0, 1),
+		/* FILTER_TAKE */
 		TAKE,
 		LEAVE,
-		/* FILTER_NEIGH */
+		/* FILTER_DEVICE: ndm_ifindex; ifi_index and ifa_index stand at the same place */
 		LOAD(BPF_W, NLMSG_HDRLEN + offsetof(struct ndmsg, ndm_ifindex)),
 	};
-	size_t n = FILTER_NEIGH + 1;
+	size_t n = FILTER_DEVICE + 1;
 
 	if (f->n_devices > FILTER_DEVICES)
 		return -EINVAL;

@@ -35,7 +35,7 @@ int fl_rtnl_watch_skip_routes(struct fl_rtnl_watch *w, uint8_t protocol);
 struct fl_rtnl_watch_filter {
 	uint32_t portid;  /* what this socket has asked for is left out, where the kernel tells */
 	uint8_t protocol; /* of routes: only the end of these, and what was put over another one */
-	const uint32_t *devices; /* of neighbours and FDB entries: only on these */
+	const uint32_t *devices; /* of neighbours, FDB entries, links and addresses: only these */
 	size_t n_devices;	 /* up to 8 */
 };
 

@@ -181,3 +181,57 @@ def test_an_overrun_of_announcements_is_survived(world):
         host.daemon.send(signal.SIGCONT)
     wait_back(host, peers, "overrun")
     assert "announcements of the kernel were lost" in host.log()
+
+
+def test_a_device_whose_name_is_taken_forwards_under_the_other_one(busy):
+    host, peers = busy
+    host.netns.batch(f"link set {host.device} down", f"link set {host.device} name elsewhere",
+                     f"link add {host.device} type bridge", "link set elsewhere up")
+    host.wait_log("another device has its name or its index")
+    wait_until(lambda: "UP" in kernel.device(host.netns, "elsewhere")["flags"], "it is up")
+    wait_equal(lambda: set(kernel.peers(host.netns, "elsewhere")), {p.subnet for p in peers},
+               "its rows stand")
+    host.netns.batch(f"link del {host.device}")
+    wait_until(lambda: (kernel.device(host.netns, host.device) or {}).get("linkinfo", {}).get(
+        "info_kind") == "vxlan", "its name is back")
+    assert host.log().count("cannot be repaired") == 1
+
+
+def test_an_attribute_of_the_device_is_set_back(busy):
+    host, peers = busy
+    host.netns.run("ip", "link", "set", host.device, "type", "vxlan", "learning")
+    wait_until(lambda: not (kernel.device(host.netns, host.device) or {}).get(
+        "linkinfo", {}).get("info_data", {}).get("learning", True), "learning is off again")
+    wait_back(host, peers, "learning")
+
+
+def test_a_device_of_another_kind_under_our_index_is_left_alone(busy):
+    host, peers = busy
+    index = kernel.device(host.netns, host.device)["ifindex"]
+    host.daemon.send(signal.SIGSTOP)
+    try:
+        host.netns.batch(f"link del {host.device}",
+                         f"link add name theirs index {index} type bridge")
+    finally:
+        host.daemon.send(signal.SIGCONT)
+    host.wait_log("another device has its name or its index")
+    assert kernel.device(host.netns, "theirs")["ifindex"] == index
+    host.netns.batch("link del theirs")
+    wait_back(host, peers, "after another device")
+
+
+@pytest.mark.parametrize("command", [
+    "ip addr replace 10.5.77.1/32 dev {device}",
+    "ip addr flush dev {device}",
+])
+def test_a_fight_over_addresses_is_paced(busy, command):
+    host, peers = busy
+    before, cpu = len(host.log().splitlines()), host.daemon.cpu_seconds()
+    end = time.monotonic() + 3
+    while time.monotonic() < end:
+        host.netns.run(*command.format(device=host.device).split(), check=False)
+    assert len(host.log().splitlines()) - before < 60
+    assert host.daemon.cpu_seconds() - cpu < 1.0
+    wait_back(host, peers, "after a fight")
+    wait_equal(lambda: kernel.addresses(host.netns, host.device),
+               [host.subnet.replace("/24", "/32")], "its address and no other")
