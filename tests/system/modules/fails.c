@@ -1,9 +1,9 @@
 /* tests/system/modules/fails.c - a backend that fails in the call that its config names.
  *
- * Backend.Fail says how: "create", "lease_data", "lease_data later", "up", "up later", "own_rows", "mtu",
- * "check", "rows", "early": it is never under way, but says that it has ended, or "data": what
- * lease_data() gives is not JSON. Backend.Error is the number that
- * the call returns; Backend.Rows what rows() says: "reject", "wait", "ignore", or else Error. */
+ * Backend.Fail says how: "create", "lease_data", "lease_data later", "up", "up later", "own_rows",
+ * "mtu", "check", "rows", "early": it is never under way, but says that it has ended, or "data":
+ * what lease_data() gives is not JSON. Backend.Error is the number that the call returns;
+ * Backend.Rows what rows() says: "reject", "wait", "ignore", or else Error. */
 #include <errno.h>
 #include <flanneld/backend.h>
 #include <stdlib.h>
@@ -145,5 +145,5 @@ static int rows(struct fl_backend *be, const struct fl_lease *peer, uint32_t way
 }
 
 FL_BACKEND_EXPORT(.name = "fails", .description = "fails where the config wants it", .check = check,
-		  .create = create, .lease_data = lease_data, .mtu = mtu, .up = up, .own_rows = own_rows, .rows = rows,
-		  .destroy = destroy);
+		  .create = create, .lease_data = lease_data, .mtu = mtu, .up = up,
+		  .own_rows = own_rows, .rows = rows, .destroy = destroy);
