@@ -41,6 +41,22 @@ static uint32_t pick(uint32_t below)
 	return (uint32_t)(state >> 33) % below;
 }
 
+/* The kernel takes note of the carrier in a work queue of its own; until then the device drops what
+ * is sent through it. */
+static void wait_running(const char *name)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq ifr = {0};
+
+	(void)snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
+	for (int tries = 0; tries < 1000; tries++) {
+		if (ioctl(fd, SIOCGIFFLAGS, &ifr) == 0 && (ifr.ifr_flags & IFF_RUNNING))
+			break;
+		(void)usleep(10000);
+	}
+	(void)close(fd);
+}
+
 static int attach(const char *name)
 {
 	struct ifreq ifr = {.ifr_flags = IFF_TUN | IFF_NO_PI | IFF_VNET_HDR};
@@ -51,6 +67,7 @@ static int attach(const char *name)
 		perror(name);
 		exit(2);
 	}
+	wait_running(name);
 	return fd;
 }
 
