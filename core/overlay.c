@@ -75,6 +75,10 @@ static void on_settled(struct fl_fib_listener *l)
 	struct fl_overlay *o = fl_container_of(l, struct fl_overlay, fib_listener);
 	struct fl_fib_stats s;
 
+	if (!o->filled && o->adopted) {
+		o->filled = true;
+		(void)overlay_repair_filter(o); /* else all but new neighbours is seen as before */
+	}
 	fl_fib_stats(o->fib, &s);
 	fl_debug("fib", "%u rows declared, %u installed, %u failed, %u in conflict", s.declared,
 		 s.installed, s.failed, s.conflicts);

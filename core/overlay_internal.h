@@ -55,6 +55,7 @@ struct fl_overlay {
 	uint32_t said; /* lines about single peers in this snapshot or walk */
 	uint32_t unsaid;
 	bool in_snapshot;
+	bool filled;   /* what was declared at first stands, or has failed */
 	bool complete; /* all leases are known: a first snapshot has ended */
 	bool adopted;  /* the kernel was compared once; before that nothing is sent to it */
 	bool swept;    /* and no row of ours is left that nobody declares */

@@ -201,6 +201,7 @@ int overlay_repair_filter(struct fl_overlay *o)
 		.protocol = FL_RTPROT,
 		.devices = o->conf.env->devices,
 		.n_devices = o->conf.env->n_devices,
+		.filling = !o->filled,
 	};
 
 	return fl_rtnl_watch_filter(o->announced, &filter);
