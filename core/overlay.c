@@ -77,7 +77,7 @@ static void on_settled(struct fl_fib_listener *l)
 
 	if (!o->filled && o->adopted) {
 		o->filled = true;
-		(void)overlay_repair_filter(o); /* else all but new neighbours is seen as before */
+		overlay_repair_filled(o);
 	}
 	fl_fib_stats(o->fib, &s);
 	fl_debug("fib", "%u rows declared, %u installed, %u failed, %u in conflict", s.declared,

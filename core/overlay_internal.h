@@ -109,6 +109,8 @@ void overlay_repair_init(struct fl_overlay *o);
 int overlay_repair_start(struct fl_overlay *o);
 /* The backend's devices are others now. @return 0 or -errno */
 int overlay_repair_filter(struct fl_overlay *o);
+/* What was declared at first stands: from now on listen to what happens to rows. */
+void overlay_repair_filled(struct fl_overlay *o);
 void overlay_repair_done(struct fl_overlay *o);
 
 /* overlay_ways.c */

@@ -64,21 +64,25 @@ static void on_readable(struct ev_loop *loop, ev_io *io, int revents)
 	}
 }
 
-static int join(struct mnl_socket *sock, const uint32_t *groups, size_t n_groups)
+int fl_rtnl_watch_join(struct fl_rtnl_watch *w, const uint32_t *groups, size_t n_groups)
+{
+	for (size_t i = 0; i < n_groups; i++) {
+		int group = (int)groups[i];
+
+		if (mnl_socket_setsockopt(w->sock, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) <
+		    0)
+			return -errno;
+	}
+	return 0;
+}
+
+static int set_up(struct mnl_socket *sock)
 {
 	int size = QUEUE_SIZE, fd = mnl_socket_get_fd(sock);
 
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)) < 0)
 		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-	if (mnl_socket_bind(sock, 0, MNL_SOCKET_AUTOPID) < 0)
-		return -errno;
-	for (size_t i = 0; i < n_groups; i++) {
-		int group = (int)groups[i];
-
-		if (mnl_socket_setsockopt(sock, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0)
-			return -errno;
-	}
-	return 0;
+	return mnl_socket_bind(sock, 0, MNL_SOCKET_AUTOPID) < 0 ? -errno : 0;
 }
 
 int fl_rtnl_watch_create(struct ev_loop *loop, const uint32_t *groups, size_t n_groups,
@@ -93,7 +97,9 @@ int fl_rtnl_watch_create(struct ev_loop *loop, const uint32_t *groups, size_t n_
 	w->listener = listener;
 	ev_init(&w->readable, on_readable);
 	w->sock = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	r = w->sock ? join(w->sock, groups, n_groups) : -errno;
+	r = w->sock ? set_up(w->sock) : -errno;
+	if (r == 0)
+		r = fl_rtnl_watch_join(w, groups, n_groups);
 	if (r < 0) {
 		fl_rtnl_watch_destroy(w);
 		return r;

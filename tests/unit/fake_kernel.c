@@ -448,6 +448,14 @@ int fl_rtnl_watch_create(struct ev_loop *loop, const uint32_t *groups, size_t n_
 	return 0;
 }
 
+int fl_rtnl_watch_join(struct fl_rtnl_watch *w, const uint32_t *groups, size_t n_groups)
+{
+	(void)w;
+	(void)groups;
+	(void)n_groups;
+	return 0;
+}
+
 int fl_rtnl_watch_filter(struct fl_rtnl_watch *w, const struct fl_rtnl_watch_filter *f)
 {
 	(void)w;
