@@ -36,39 +36,35 @@ static void look_soon(struct fl_overlay *o)
 	ev_timer_start(o->conf.loop, &o->mend);
 }
 
-static void notice_link(struct fl_overlay *o, const struct nlmsghdr *nlh)
+/* @param gone  its rows have gone with it, or with its address */
+static void notice_device(struct fl_overlay *o, uint32_t ifindex, bool gone)
 {
 	const struct fl_env *env = o->conf.env;
-	struct fl_rtmsg_link l;
 
-	if (fl_rtmsg_link_parse(nlh, &l) < 0)
-		return;
 	for (uint32_t i = 0; i < env->n_devices; i++) {
-		if (env->devices[i] != l.ifindex)
+		if (env->devices[i] != ifindex)
 			continue;
 		o->hurt |= 1u << i;
-		if (nlh->nlmsg_type == RTM_DELLINK || !(l.flags & IFF_UP))
+		if (gone)
 			o->refill |= 1u << i;
 		look_soon(o);
 	}
 }
 
-/* An address that goes takes routes along. */
+static void notice_link(struct fl_overlay *o, const struct nlmsghdr *nlh)
+{
+	struct fl_rtmsg_link l;
+
+	if (fl_rtmsg_link_parse(nlh, &l) == 0)
+		notice_device(o, l.ifindex, nlh->nlmsg_type == RTM_DELLINK || !(l.flags & IFF_UP));
+}
+
 static void notice_addr(struct fl_overlay *o, const struct nlmsghdr *nlh)
 {
-	const struct fl_env *env = o->conf.env;
 	struct fl_rtmsg_addr a;
 
-	if (fl_rtmsg_addr_parse(nlh, &a) < 0)
-		return;
-	for (uint32_t i = 0; i < env->n_devices; i++) {
-		if (env->devices[i] != a.ifindex)
-			continue;
-		o->hurt |= 1u << i;
-		if (nlh->nlmsg_type == RTM_DELADDR)
-			o->refill |= 1u << i;
-		look_soon(o);
-	}
+	if (fl_rtmsg_addr_parse(nlh, &a) == 0)
+		notice_device(o, a.ifindex, nlh->nlmsg_type == RTM_DELADDR);
 }
 
 static void on_announced(struct fl_rtnl_watch_listener *l, const struct nlmsghdr *nlh)
@@ -201,7 +197,6 @@ int overlay_repair_filter(struct fl_overlay *o)
 		.protocol = FL_RTPROT,
 		.devices = o->conf.env->devices,
 		.n_devices = o->conf.env->n_devices,
-		.filling = !o->filled,
 	};
 
 	return fl_rtnl_watch_filter(o->announced, &filter);

@@ -143,11 +143,10 @@ int fl_rtnl_watch_skip_routes(struct fl_rtnl_watch *w, uint8_t protocol)
 #define TAKE		   BPF_STMT(BPF_RET | BPF_K, UINT32_MAX)
 #define LEAVE		   BPF_STMT(BPF_RET | BPF_K, 0)
 #define FILTER_DEVICES	   8u
-#define FILTER_NEWROUTE	   9u /* where the program looks at what */
-#define FILTER_LEAVE	   11u
-#define FILTER_DELROUTE	   12u
-#define FILTER_TAKE	   14u
-#define FILTER_DEVICE	   16u
+#define FILTER_NEWROUTE	   8u /* where the program looks at what */
+#define FILTER_DELROUTE	   11u
+#define FILTER_TAKE	   13u
+#define FILTER_DEVICE	   15u
 
 int fl_rtnl_watch_filter(struct fl_rtnl_watch *w, const struct fl_rtnl_watch_filter *f)
 {
@@ -159,13 +158,10 @@ int fl_rtnl_watch_filter(struct fl_rtnl_watch *w, const struct fl_rtnl_watch_fil
 		IF_EQ(htons(RTM_NEWROUTE), FILTER_NEWROUTE - 5, 0),
 		IF_EQ(htons(RTM_DELROUTE), FILTER_DELROUTE - 6, 0),
 		IF_EQ(htons(RTM_NEWNEXTHOP), FILTER_TAKE - 7, 0),
-		IF_EQ(htons(RTM_DELNEXTHOP), FILTER_TAKE - 8, 0),
-		IF_EQ(htons(RTM_NEWNEIGH), (f->filling ? FILTER_LEAVE : FILTER_DEVICE) - 9,
-		      FILTER_DEVICE - 9),
+		IF_EQ(htons(RTM_DELNEXTHOP), FILTER_TAKE - 8, FILTER_DEVICE - 8),
 		/* FILTER_NEWROUTE */
 		LOAD(BPF_H, offsetof(struct nlmsghdr, nlmsg_flags)),
-		IF_ANY(htons(NLM_F_REPLACE), FILTER_TAKE - 11, 0),
-		/* FILTER_LEAVE */
+		IF_ANY(htons(NLM_F_REPLACE), FILTER_TAKE - 10, 0),
 		LEAVE,
 		/* FILTER_DELROUTE */
 		LOAD(BPF_B, NLMSG_HDRLEN + offsetof(struct rtmsg, rtm_protocol)),

@@ -3,7 +3,6 @@
 #ifndef FL_IO_RTNL_WATCH_H
 #define FL_IO_RTNL_WATCH_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -41,7 +40,6 @@ struct fl_rtnl_watch_filter {
 	uint8_t protocol; /* of routes: only the end of these, and what was put over another one */
 	const uint32_t *devices; /* of neighbours, FDB entries, links and addresses: only these */
 	size_t n_devices;	 /* up to 8 */
-	bool filling; /* leave out new neighbours and FDB entries, which are ours by the thousand */
 };
 
 /** Have the kernel not even queue anything else of routes and neighbours. @return 0 or -errno */
