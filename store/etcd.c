@@ -263,6 +263,7 @@ const struct fl_store_ops fl_store_etcd = {
 	.fetch_config = fetch_config,
 	.acquire = fl_etcd_acquire,
 	.watch = fl_etcd_watch,
+	.change = fl_etcd_change,
 	.release = fl_etcd_release,
 	.destroy = destroy,
 };

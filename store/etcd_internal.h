@@ -109,6 +109,8 @@ struct fl_etcd_acquire {
 	bool waiting;
 };
 
+#define FL_ETCD_FORMER_MAX 8u /* changes while etcd is away; of more the last ones count */
+
 /* What the store holds at our key. */
 enum fl_etcd_own_state {
 	FL_ETCD_OWN_SAME,    /* what we wrote */
@@ -120,6 +122,9 @@ enum fl_etcd_own_state {
 struct fl_etcd_own {
 	struct fl_lease_record *rec; /* NULL before acquire() */
 	char *value;		     /* its encoding */
+	/* While a change is on its way: what etcd may hold instead, and is ours as well. */
+	struct fl_lease_record *former[FL_ETCD_FORMER_MAX];
+	uint32_t n_former;
 	char key[FL_LEASE_KEY_MAX];
 	bool held;    /* acquired, and neither lost nor released */
 	bool kept;    /* watch() was called: renew and re-create it */
@@ -214,6 +219,7 @@ void fl_etcd_own_look(struct fl_etcd *etcd, const struct fl_etcd_entry *e);
 void fl_etcd_own_emptied(struct fl_etcd *etcd);
 /** The watch saw our key, or that it is gone; NULL: a snapshot does not have it. */
 void fl_etcd_own_event(struct fl_etcd *etcd, const struct fl_etcd_entry *e);
+int fl_etcd_change(struct fl_store *s, const struct fl_lease *mine, const struct fl_lease **own);
 int fl_etcd_release(struct fl_store *s);
 
 /* ---- etcd_watch.c ---- */

@@ -141,6 +141,73 @@ static void lose(struct fl_etcd *etcd)
 	l->ops->lost(l, why);
 }
 
+/* ---- what it says changes ---- */
+
+static void forget_former(struct fl_etcd_own *own)
+{
+	while (own->n_former > 0)
+		fl_lease_record_free(own->former[--own->n_former]);
+}
+
+static bool is_former(const struct fl_etcd_own *own, const struct fl_lease *lease)
+{
+	for (uint32_t i = 0; i < own->n_former; i++)
+		if (fl_lease_same(lease, &own->former[i]->lease))
+			return true;
+	return false;
+}
+
+/* The first one is what stood before: it is never let go. */
+static void keep_former(struct fl_etcd_own *own, struct fl_lease_record *rec)
+{
+	if (own->n_former == FL_ETCD_FORMER_MAX)
+		fl_lease_record_free(own->former[--own->n_former]);
+	own->former[own->n_former++] = rec;
+}
+
+static struct fl_lease_record *changed_record(const struct fl_lease_record *was,
+					      const struct fl_lease *mine)
+{
+	struct fl_lease now = *mine;
+	struct fl_lease_record *rec;
+
+	now.subnet = was->lease.subnet;
+	now.subnet6 = was->lease.subnet6;
+	rec = fl_lease_record_new(&now);
+	if (!rec)
+		return NULL;
+	rec->index = was->index;
+	rec->etcd_lease = was->etcd_lease;
+	rec->expires_s = was->expires_s;
+	return rec;
+}
+
+/* What is under way may have reached etcd or not: then ours is refused, and looked at. */
+int fl_etcd_change(struct fl_store *s, const struct fl_lease *mine, const struct fl_lease **own)
+{
+	struct fl_etcd *etcd = fl_etcd_of(s);
+	struct fl_etcd_own *o = &etcd->own;
+	struct fl_lease_record *rec;
+	char *value;
+
+	if (!o->held)
+		return -EINVAL;
+	rec = changed_record(o->rec, mine);
+	value = rec ? fl_lease_encode(&rec->lease) : NULL;
+	if (!value) {
+		fl_lease_record_free(rec);
+		return -ENOMEM;
+	}
+	fl_etcd_chan_cancel(&etcd->requests);
+	free(o->value);
+	o->value = value;
+	keep_former(o, o->rec);
+	o->rec = rec;
+	request(etcd, &own_ops, FL_ETCD_UPDATE, 0);
+	*own = &rec->lease;
+	return 0;
+}
+
 /* Ours as far as others are concerned, nobody's, or another host's? */
 void fl_etcd_own_look(struct fl_etcd *etcd, const struct fl_etcd_entry *e)
 {
@@ -156,10 +223,11 @@ void fl_etcd_own_look(struct fl_etcd *etcd, const struct fl_etcd_entry *e)
 		return;
 	}
 	(void)fl_addr_format(&rec->lease.public_ip, own->holder);
-	if (!fl_addr_equal(&rec->lease.public_ip, &own->rec->lease.public_ip))
-		own->seen = FL_ETCD_OWN_FOREIGN;
-	else if (fl_lease_same(&rec->lease, &own->rec->lease))
+	if (fl_lease_same(&rec->lease, &own->rec->lease))
 		own->seen = FL_ETCD_OWN_SAME;
+	else if (!fl_addr_equal(&rec->lease.public_ip, &own->rec->lease.public_ip) &&
+		 !is_former(own, &rec->lease))
+		own->seen = FL_ETCD_OWN_FOREIGN;
 	fl_lease_record_free(rec);
 }
 
@@ -173,6 +241,16 @@ static void tell_reservation(const struct fl_etcd *etcd, bool before)
 			       : "is a reservation now: it does not expire");
 }
 
+/* The change stands. */
+static void tell_changed(struct fl_etcd *etcd)
+{
+	char text[FL_PREFIX_STRLEN], ip[FL_ADDR_STRLEN];
+
+	fl_info("etcd", "%s: our lease tells the others to reach this host at %s now",
+		subnet_text(etcd, text), fl_addr_format(&etcd->own.rec->lease.public_ip, ip));
+	forget_former(&etcd->own);
+}
+
 static void on_looked(struct fl_etcd *etcd)
 {
 	struct fl_etcd_own *own = &etcd->own;
@@ -180,10 +258,14 @@ static void on_looked(struct fl_etcd *etcd)
 
 	adopt(etcd, own->seen_index, own->seen_ttl_s);
 	tell_reservation(etcd, before);
-	if (own->seen == FL_ETCD_OWN_CHANGED)
+	if (own->seen == FL_ETCD_OWN_CHANGED && own->n_former > 0)
+		request(etcd, &own_ops, FL_ETCD_UPDATE, 0);
+	else if (own->seen == FL_ETCD_OWN_CHANGED)
 		repair(etcd, FL_ETCD_UPDATE);
 	else
 		arm(etcd, own->seen_ttl_s);
+	if (own->seen == FL_ETCD_OWN_SAME && own->n_former > 0)
+		tell_changed(etcd);
 }
 
 static void on_written(struct fl_etcd *etcd, enum fl_etcd_verb verb,
@@ -199,7 +281,9 @@ static void on_written(struct fl_etcd *etcd, enum fl_etcd_verb verb,
 		return;
 	}
 	arm(etcd, res->ttl_s);
-	if (own->repairing)
+	if (own->n_former > 0)
+		tell_changed(etcd);
+	else if (own->repairing)
 		fl_info("etcd", "%s: lease %s", subnet_text(etcd, text),
 			verb == FL_ETCD_CREATE ? "re-created" : "restored");
 	else
@@ -366,6 +450,7 @@ void fl_etcd_own_done(struct fl_etcd *etcd)
 
 	ev_timer_stop(etcd->loop, &own->renew);
 	ev_timer_stop(etcd->loop, &own->release);
+	forget_former(own);
 	fl_lease_record_free(own->rec);
 	free(own->value);
 	own->rec = NULL;

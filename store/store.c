@@ -34,6 +34,11 @@ int fl_store_watch(struct fl_store *s)
 	return s->ops->watch(s);
 }
 
+int fl_store_change(struct fl_store *s, const struct fl_lease *mine, const struct fl_lease **own)
+{
+	return s->ops->change(s, mine, own);
+}
+
 int fl_store_release(struct fl_store *s)
 {
 	return s->ops->release(s);

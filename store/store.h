@@ -35,7 +35,7 @@ struct fl_store_listener_ops {
 	void (*config)(struct fl_store_listener *l, const char *text, size_t len);
 
 	/** Answer to acquire(): the lease is ours. @p own is borrowed, and valid until the next
-	 * acquire() or the store's end. */
+	 * acquire() or change(), or the store's end. */
 	void (*acquired)(struct fl_store_listener *l, const struct fl_lease_record *own);
 
 	/** A snapshot of the others' leases is about to come: begin, then peer() or unreadable()
@@ -79,6 +79,7 @@ struct fl_store_ops {
 	int (*acquire)(struct fl_store *s, const struct fl_netconf *nc, const struct fl_lease *mine,
 		       const struct fl_prefix *previous, const struct fl_addr *underlay);
 	int (*watch)(struct fl_store *s);
+	int (*change)(struct fl_store *s, const struct fl_lease *mine, const struct fl_lease **own);
 	int (*release)(struct fl_store *s);
 	void (*destroy)(struct fl_store *s);
 };
@@ -118,6 +119,15 @@ int fl_store_acquire(struct fl_store *s, const struct fl_netconf *nc, const stru
 /** After acquired(): report the others' leases, for ever, and keep the own one: renew it in time,
  * re-create it when it vanishes. One snapshot first. */
 int fl_store_watch(struct fl_store *s);
+
+/**
+ * After acquired(): the own lease says @p mine (all but its subnet, copied) from now on, for this
+ * host has another address (S12). It is written over what we have written before, and over nothing
+ * else: if another host holds it by now, that is lost(). Tried until it stands; nobody is told.
+ * @param own  the lease as it is now, in place of what acquired() has handed out; borrowed likewise
+ * @return 0; -EINVAL while no lease is ours; -ENOMEM (all is as before)
+ */
+int fl_store_change(struct fl_store *s, const struct fl_lease *mine, const struct fl_lease **own);
 
 /** Delete the own lease, if it is still ours; a reservation stays, which is no error. Ends in
  * released(), soon: one attempt. */

@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -252,6 +253,126 @@ static void an_etcd_that_empties_what_it_refreshes_gets_the_whole_lease(void **s
 	assert_true(fake.writes >= 2);
 }
 
+/* ---- this host has another address ---- */
+
+static void move_to(const char *address)
+{
+	const struct fl_lease *own = NULL;
+	struct fl_lease mine = told.mine;
+
+	(void)fl_addr_parse(address, &mine.public_ip);
+	assert_int_equal(fl_store_change(told.store, &mine, &own), 0);
+	assert_true(fl_addr_equal(&own->public_ip, &mine.public_ip));
+	assert_int_equal(own->subnet.len, 24);
+}
+
+static void hold_52(uint32_t ttl_s)
+{
+	(void)fl_prefix_parse("10.5.52.0/24", &told.previous);
+	begin(ONE, ttl_s);
+	run_until("end;");
+	told.log[0] = '\0';
+}
+
+static bool etcd_says(const char *address)
+{
+	const struct fake_key *k = fake_find("10.5.52.0-24");
+
+	return k && strstr(k->value, address);
+}
+
+static void a_new_address_is_written_over_our_lease(void **state)
+{
+	(void)state;
+	hold_52(2);
+	move_to("192.168.0.200");
+	run_for(.1);
+	assert_true(etcd_says("\"192.168.0.200\""));
+	assert_int_equal(fake_find("10.5.52.0-24")->ttl_s, 2);
+	run_for(1.5); /* and renewed from there */
+	assert_true(etcd_says("\"192.168.0.200\""));
+	assert_int_equal(fake.refreshes, 1);
+	assert_string_equal(told.log, "");
+}
+
+static void a_new_address_leaves_a_reservation_one(void **state)
+{
+	(void)state;
+	fake_put_lease("10.5.52.0-24", "192.168.0.1", OUR_MAC, FL_ETCD_FOREVER);
+	hold_52(100);
+	move_to("192.168.0.200");
+	run_for(.1);
+	assert_true(etcd_says("\"192.168.0.200\""));
+	assert_int_equal(fake_find("10.5.52.0-24")->ttl_s, FL_ETCD_FOREVER);
+}
+
+static void a_new_address_gets_past_a_touch_of_the_old_lease(void **state)
+{
+	(void)state;
+	hold_52(100);
+	fake_find("10.5.52.0-24")->index = ++fake.index; /* a renewal whose answer was lost */
+	move_to("192.168.0.200");
+	run_for(.3);
+	assert_true(etcd_says("\"192.168.0.200\""));
+	assert_string_equal(told.log, "");
+}
+
+static void addresses_that_change_while_etcd_is_away_end_in_the_last_one(void **state)
+{
+	char address[FL_ADDR_STRLEN];
+
+	(void)state;
+	hold_52(100);
+	(void)snprintf(fake.dead, sizeof(fake.dead), "one");
+	for (int i = 0; i < 12; i++) {
+		(void)snprintf(address, sizeof(address), "192.168.0.%d", 200 + i);
+		move_to(address);
+		run_for(.01);
+	}
+	assert_true(etcd_says("\"192.168.0.1\""));
+	fake.dead[0] = '\0';
+	for (int i = 0; i < 80 && !etcd_says("\"192.168.0.211\""); i++)
+		run_for(.1);
+	assert_true(etcd_says("\"192.168.0.211\""));
+	assert_string_equal(told.log, "");
+}
+
+static void a_new_address_is_not_written_over_the_lease_of_another_host(void **state)
+{
+	uint64_t index;
+
+	(void)state;
+	hold_52(100);
+	fake_put_lease("10.5.52.0-24", "192.168.0.1", "02:00:00:00:00:99", 50);
+	index = fake.index;
+	move_to("192.168.0.200");
+	run_until("lost 10.5.52.0/24: our subnet is held by 192.168.0.1 now;");
+	assert_int_equal(fake.index, index);
+}
+
+static void a_new_address_re_creates_a_lease_that_is_gone(void **state)
+{
+	(void)state;
+	hold_52(100);
+	fake_find("10.5.52.0-24")->index = 0;
+	move_to("192.168.0.200");
+	run_for(.2);
+	assert_true(etcd_says("\"192.168.0.200\""));
+}
+
+static void nothing_changes_before_a_lease_is_ours(void **state)
+{
+	const struct fl_lease *own = NULL;
+
+	(void)state;
+	pool_until("10.5.1.0");
+	fake_put_lease("10.5.1.0-24", "192.168.0.3", "02:00:00:00:00:03", 50);
+	begin(ONE, 100);
+	run_for(.1);
+	assert_int_equal(fl_store_change(told.store, &told.mine, &own), -EINVAL);
+	assert_null(own);
+}
+
 static void release_deletes_our_lease(void **state)
 {
 	(void)state;
@@ -285,6 +406,13 @@ int main(void)
 		TEST(a_lease_that_another_host_holds_is_never_written),
 		TEST(garbage_over_our_lease_is_repaired),
 		TEST(an_etcd_that_empties_what_it_refreshes_gets_the_whole_lease),
+		TEST(a_new_address_is_written_over_our_lease),
+		TEST(a_new_address_leaves_a_reservation_one),
+		TEST(a_new_address_gets_past_a_touch_of_the_old_lease),
+		TEST(addresses_that_change_while_etcd_is_away_end_in_the_last_one),
+		TEST(a_new_address_is_not_written_over_the_lease_of_another_host),
+		TEST(a_new_address_re_creates_a_lease_that_is_gone),
+		TEST(nothing_changes_before_a_lease_is_ours),
 		TEST(release_deletes_our_lease),
 	};
 
