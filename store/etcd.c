@@ -265,5 +265,6 @@ const struct fl_store_ops fl_store_etcd = {
 	.watch = fl_etcd_watch,
 	.change = fl_etcd_change,
 	.release = fl_etcd_release,
+	.stats = fl_etcd_stats,
 	.destroy = destroy,
 };

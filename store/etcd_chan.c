@@ -87,6 +87,7 @@ static void on_accepted(struct fl_etcd_slot *slot)
 	struct fl_etcd_chan *ch = fl_container_of(slot, struct fl_etcd_chan, slot);
 
 	ch->etcd->handing++;
+	fl_etcd_stats_contact(ch->etcd);
 	answered(ch);
 	ch->etcd->handing--;
 }
@@ -95,6 +96,7 @@ static void on_done(struct fl_etcd_slot *slot, const struct fl_etcd_result *res)
 {
 	struct fl_etcd_chan *ch = fl_container_of(slot, struct fl_etcd_chan, slot);
 
+	fl_etcd_stats_done(ch, res);
 	if (res->outcome != FL_ETCD_FAILED && res->outcome != FL_ETCD_DENIED) {
 		if (res->outcome != FL_ETCD_SILENT)
 			answered(ch);
@@ -133,6 +135,7 @@ static void attempt(struct fl_etcd_chan *ch)
 {
 	int r = ch->etcd->api->start(&ch->slot, endpoint(ch)->url, &ch->req);
 
+	fl_etcd_stats_sent(ch);
 	if (r == 0)
 		return;
 	/* Ours, not the endpoint's: no memory, or our own mistake. */

@@ -67,6 +67,7 @@ struct fl_etcd_chan {
 	unsigned int failures; /* since the last answer */
 	enum fl_etcd_trouble trouble;
 	bool busy; /* a request is under way, or waits for its turn */
+	ev_tstamp sent;
 };
 
 int fl_etcd_chan_init(struct fl_etcd_chan *ch, struct fl_etcd *etcd);
@@ -147,6 +148,7 @@ struct fl_etcd_own {
 struct fl_etcd_watch {
 	uint64_t index; /* of the store: all up to it is known */
 	bool open;	/* a snapshot is being told */
+	bool following; /* a snapshot is complete, and no other one is on its way */
 	bool own_seen;
 	bool hushed; /* snapshots follow each other: they are no news */
 	bool stale;  /* a key that was passed over may count now: take a snapshot */
@@ -183,6 +185,7 @@ struct fl_etcd {
 	struct fl_etcd_watch watch;
 	struct fl_etcd_bad bad;
 	struct fl_etcd_keys keys;
+	struct fl_store_stats stats; /* the counters and contact_s; the rest is looked up */
 	unsigned int handing; /* > 0: an API's callback is on the stack, so none may be started */
 	bool refresh_empties; /* etcd before 2.3.7: a refresh takes the value away */
 };
@@ -225,6 +228,16 @@ int fl_etcd_release(struct fl_store *s);
 /* ---- etcd_watch.c ---- */
 
 int fl_etcd_watch(struct fl_store *s);
+
+/* ---- etcd_stats.c ---- */
+
+/** A request of the channel is on its way. */
+void fl_etcd_stats_sent(struct fl_etcd_chan *ch);
+/** The store has said something. */
+void fl_etcd_stats_contact(struct fl_etcd *etcd);
+/** The channel's request has ended. */
+void fl_etcd_stats_done(struct fl_etcd_chan *ch, const struct fl_etcd_result *res);
+void fl_etcd_stats(const struct fl_store *s, struct fl_store_stats *ret);
 
 /* ---- etcd_bad.c ---- */
 

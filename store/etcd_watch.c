@@ -156,6 +156,7 @@ static void snapshot(struct fl_etcd *etcd, uint32_t delay_ms)
 		.timeout_ms = LIST_TIMEOUT_MS,
 	};
 
+	etcd->watch.following = false;
 	fl_etcd_chan_start(&etcd->events, &snapshot_ops, &req, delay_ms);
 }
 
@@ -234,6 +235,7 @@ static void on_snapshot_done(struct fl_etcd *etcd, const struct fl_etcd_result *
 	fl_etcd_bad_end(&etcd->bad);
 	w->stale = fl_etcd_keys_end(&etcd->keys) || w->stale;
 	w->open = false;
+	w->following = true;
 	w->index = res->index;
 	fl_log(w->hushed ? FL_LOG_DEBUG : FL_LOG_INFO, "etcd",
 	       "%s/subnets: %u leases of other hosts, %u entries of no use (index %llu)",

@@ -43,3 +43,8 @@ int fl_store_release(struct fl_store *s)
 {
 	return s->ops->release(s);
 }
+
+void fl_store_stats(const struct fl_store *s, struct fl_store_stats *ret)
+{
+	s->ops->stats(s, ret);
+}

@@ -7,9 +7,11 @@
 #ifndef FL_STORE_H
 #define FL_STORE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/histogram.h"
 #include "lease.h"
 
 struct ev_loop;
@@ -71,6 +73,32 @@ struct fl_store_listener {
 	const struct fl_store_listener_ops *ops;
 };
 
+/** How the own lease stands. */
+enum fl_store_own {
+	FL_STORE_OWN_NONE,  /* not acquired yet, lost or released */
+	FL_STORE_OWN_HELD,  /* as far as is known, the store has it; see expires_s */
+	FL_STORE_OWN_AMISS, /* it was missing or written over, and is not put right yet */
+};
+
+/** What a store knows of itself. Counters only grow. */
+struct fl_store_stats {
+	enum fl_store_own own;
+	int64_t expires_s;   /* of the own lease: Unix time; 0: it has none, or does not expire */
+	bool following;	     /* all leases are known, and what happens to them is heard */
+	double contact_s;    /* Unix time of the last answer; 0: none yet */
+	const char *waiting; /* as told by status(), "" for nothing; borrowed until the next call */
+	uint32_t unreadable; /* entries that are there and of no use */
+	uint64_t renewals;
+	uint64_t renewal_failures; /* attempts; each is repeated */
+	uint64_t recreations;	   /* of the own lease */
+	uint64_t snapshots;	   /* one is normal; more: events were missed */
+	uint64_t events;
+	uint64_t requests_answered;
+	uint64_t requests_denied;      /* credentials or permissions */
+	uint64_t requests_failed;      /* no usable answer */
+	struct fl_histogram durations; /* of what was answered, or denied; without the watch */
+};
+
 /** What each store implements. */
 struct fl_store_ops {
 	int (*create)(struct ev_loop *loop, const struct fl_store_conf *conf,
@@ -81,6 +109,7 @@ struct fl_store_ops {
 	int (*watch)(struct fl_store *s);
 	int (*change)(struct fl_store *s, const struct fl_lease *mine, const struct fl_lease **own);
 	int (*release)(struct fl_store *s);
+	void (*stats)(const struct fl_store *s, struct fl_store_stats *ret);
 	void (*destroy)(struct fl_store *s);
 };
 
@@ -132,5 +161,8 @@ int fl_store_change(struct fl_store *s, const struct fl_lease *mine, const struc
 /** Delete the own lease, if it is still ours; a reservation stays, which is no error. Ends in
  * released(), soon: one attempt. */
 int fl_store_release(struct fl_store *s);
+
+/** What to tell operators. Cheap; any time. */
+void fl_store_stats(const struct fl_store *s, struct fl_store_stats *ret);
 
 #endif

@@ -125,6 +125,12 @@ static void answer_key(struct fake_call *c, struct fl_etcd_result *res)
 	}
 }
 
+static bool is_write(enum fl_etcd_verb verb)
+{
+	return verb == FL_ETCD_CREATE || verb == FL_ETCD_UPDATE || verb == FL_ETCD_REFRESH ||
+	       verb == FL_ETCD_REMOVE;
+}
+
 static void on_answer(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct fake_call *c = fl_container_of(w, struct fake_call, timer);
@@ -132,7 +138,7 @@ static void on_answer(struct ev_loop *loop, ev_timer *w, int revents)
 
 	(void)loop;
 	(void)revents;
-	if (c->req.key == NULL && fake.denied) {
+	if ((c->req.key == NULL && fake.denied) || (is_write(c->req.verb) && fake.read_only)) {
 		res.outcome = FL_ETCD_DENIED;
 		res.why = "no";
 	} else if (c->req.verb == FL_ETCD_GET_CONFIG && !fake.config) {

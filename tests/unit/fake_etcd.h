@@ -34,6 +34,7 @@ struct fake_etcd {
 	char rival[64];	      /* another host takes this key before the next create */
 	int broken_lists;     /* that many listings break off after their entries */
 	bool denied;	      /* access is refused */
+	bool read_only;	      /* likewise, to what writes a key */
 	bool refresh_empties; /* as etcd before 2.3.7 */
 	unsigned int requests[FL_ETCD_WATCH + 1]; /* started, by verb */
 	unsigned int writes;			  /* that woke watchers */
