@@ -168,6 +168,7 @@ static void destroy(struct fl_store *s)
 	fl_etcd_chan_done(&etcd->requests);
 	fl_etcd_chan_done(&etcd->events);
 	fl_etcd_acquire_done(etcd);
+	fl_etcd_listing_drop(etcd);
 	fl_etcd_own_done(etcd);
 	fl_etcd_bad_done(&etcd->bad);
 	fl_etcd_keys_done(&etcd->keys);
@@ -248,6 +249,7 @@ static int create(struct ev_loop *loop, const struct fl_store_conf *conf,
 	etcd->conf = conf;
 	etcd->api = fl_etcd_api;
 	(void)fl_backoff_init(&etcd->config_wait, CONFIG_POLL_MIN_MS, CONFIG_POLL_MAX_MS);
+	fl_etcd_listing_init(etcd);
 	fl_etcd_own_init(etcd);
 	r = build(etcd, why);
 	if (r < 0) {

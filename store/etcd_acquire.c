@@ -43,6 +43,7 @@ static void list(struct fl_etcd *etcd, uint32_t delay_ms)
 	};
 
 	forget_listing(&etcd->acquire);
+	fl_etcd_listing_drop(etcd);
 	fl_etcd_chan_start(&etcd->requests, &list_ops, &req, delay_ms);
 }
 
@@ -53,31 +54,6 @@ static void again(struct fl_etcd *etcd)
 }
 
 /* ---- the listing ---- */
-
-/* Most entries need not be decoded: only those that may hold our address. A backslash may hide it.
- */
-static bool may_be_ours(const struct fl_etcd *etcd, const struct fl_etcd_entry *e)
-{
-	char ip[FL_ADDR_STRLEN];
-
-	(void)fl_addr_format(&etcd->own.rec->lease.public_ip, ip);
-	return memmem(e->value, e->value_len, ip, strlen(ip)) ||
-	       memchr(e->value, '\\', e->value_len);
-}
-
-static struct fl_lease_record *decode(const struct fl_etcd_entry *e)
-{
-	struct fl_lease_record *rec;
-	char *why = NULL;
-
-	if (e->flaw || fl_lease_decode(e->key, e->value, e->value_len, &rec, &why) < 0) {
-		free(why); /* the watch says it */
-		return NULL;
-	}
-	rec->index = e->index;
-	rec->expires_s = e->ttl_s; /* as it came: only whether there is one counts here */
-	return rec;
-}
 
 /* Which of our addresses @subnet holds, or NULL. Such a lease would lead the tunnel into itself. */
 static const struct fl_addr *held_address(const struct fl_etcd *etcd,
@@ -119,23 +95,30 @@ static unsigned int rank(const struct fl_etcd *etcd, const struct fl_lease_recor
 	return fl_prefix_equal(&rec->lease.subnet, &a->previous) ? 2 : 1;
 }
 
-static void consider(struct fl_etcd *etcd, struct fl_lease_record *rec)
+/* Keep a copy of it, if the decision needs it. @return 0, -ENOMEM */
+static int consider(struct fl_etcd *etcd, const struct fl_etcd_entry *e,
+		    const struct fl_lease_record *rec)
 {
 	struct fl_etcd_acquire *a = &etcd->acquire;
+	struct fl_lease_record **to = NULL, *copy;
 
 	if (fl_addr_equal(&rec->lease.public_ip, &etcd->own.rec->lease.public_ip) &&
 	    !fl_prefix_is_set(&rec->lease.subnet6)) {
-		if (!a->found || rank(etcd, rec) > rank(etcd, a->found)) {
-			fl_lease_record_free(a->found);
-			a->found = rec;
-			return;
-		}
+		if (!a->found || rank(etcd, rec) > rank(etcd, a->found))
+			to = &a->found;
 	} else if (fl_prefix_equal(&rec->lease.subnet, &a->previous)) {
-		fl_lease_record_free(a->at_previous);
-		a->at_previous = rec;
-		return;
+		to = &a->at_previous;
 	}
-	fl_lease_record_free(rec);
+	if (!to)
+		return 0;
+	copy = fl_lease_record_new(&rec->lease);
+	if (!copy)
+		return -ENOMEM;
+	copy->index = e->index;
+	copy->expires_s = e->ttl_s; /* as it came: only whether there is one counts here */
+	fl_lease_record_free(*to);
+	*to = copy;
+	return 0;
 }
 
 /* The pool, without the subnets that hold our own addresses. */
@@ -154,36 +137,42 @@ static int open_pool(struct fl_etcd *etcd)
 	return 0;
 }
 
+/* Which subnets are taken? @return 0, -ENOMEM */
+static int count_in(struct fl_etcd *etcd, const struct fl_prefix *subnet)
+{
+	struct fl_etcd_acquire *a = &etcd->acquire;
+
+	if (open_pool(etcd) < 0)
+		return -ENOMEM;
+	a->count++;
+	if (fl_prefix_equal(subnet, &a->previous))
+		a->previous_taken = true;
+	/* Nobody is reached by a lease as large as Network: one entry must not use up the pool. */
+	return subnet->len > a->nc->network.len ? fl_allocator_take(a->taken, subnet) : 0;
+}
+
 static void on_entry(struct fl_etcd *etcd, const struct fl_etcd_entry *e)
 {
 	struct fl_etcd_acquire *a = &etcd->acquire;
 	struct fl_prefix subnet, subnet6;
 	struct fl_lease_record *rec;
-	bool previous;
+	char *why;
 
-	if (fl_lease_key_parse(e->key, &subnet, &subnet6) < 0)
-		return;
-	if (open_pool(etcd) < 0)
-		a->failed = true;
-	/* Nobody is reached by a lease as large as Network: one entry must not use up the pool. */
-	if (!a->failed && subnet.len > a->nc->network.len &&
-	    fl_allocator_take(a->taken, &subnet) < 0)
-		a->failed = true;
 	if (a->failed)
 		return;
-	a->count++;
-	previous = fl_prefix_equal(&subnet, &a->previous);
-	a->previous_taken = a->previous_taken || previous;
-	if (!previous && !may_be_ours(etcd, e))
-		return;
-	rec = decode(e);
-	if (rec)
-		consider(etcd, rec);
+	if (fl_lease_key_parse(e->key, &subnet, &subnet6) == 0 && count_in(etcd, &subnet) < 0)
+		a->failed = true;
+	rec = fl_etcd_entry_read(e, &why);
+	if (rec && consider(etcd, e, rec) < 0)
+		a->failed = true;
+	if (fl_etcd_listing_add(etcd, e, rec, why) < 0)
+		a->failed = true;
 }
 
 static void on_restart(struct fl_etcd *etcd)
 {
 	forget_listing(&etcd->acquire);
+	fl_etcd_listing_drop(etcd);
 }
 
 /* ---- the decision ---- */
@@ -334,7 +323,7 @@ static void on_listed(struct fl_etcd *etcd, const struct fl_etcd_result *res)
 {
 	struct fl_etcd_acquire *a = &etcd->acquire;
 
-	(void)res; /* MISSING: nobody has a lease yet */
+	/* MISSING: nobody has a lease yet */
 	if (open_pool(etcd) < 0)
 		a->failed = true;
 	if (a->failed) {
@@ -342,6 +331,7 @@ static void on_listed(struct fl_etcd *etcd, const struct fl_etcd_result *res)
 		list(etcd, POOL_MAX_MS);
 		return;
 	}
+	fl_etcd_listing_close(etcd, res->index);
 	if (a->found && rank(etcd, a->found) > 0)
 		write_lease(etcd, &a->found->lease.subnet, a->found);
 	else if (a->found)

@@ -112,6 +112,17 @@ struct fl_etcd_acquire {
 
 #define FL_ETCD_FORMER_MAX 8u /* changes while etcd is away; of more the last ones count */
 
+/* The listing that acquire() has decided upon. etcd_listing.c */
+struct fl_etcd_listed;
+struct fl_etcd_listing {
+	struct fl_etcd_listed *head;
+	struct fl_etcd_listed **tail;
+	uint64_t index; /* of the store */
+	bool whole;	/* it has come to its end, and was not told yet */
+	ev_check turn;	/* one slice per turn of the loop */
+	ev_idle awake;
+};
+
 /* What the store holds at our key. */
 enum fl_etcd_own_state {
 	FL_ETCD_OWN_SAME,    /* what we wrote */
@@ -181,6 +192,7 @@ struct fl_etcd {
 	bool config_missing;
 	struct fl_backoff config_wait;
 	struct fl_etcd_acquire acquire;
+	struct fl_etcd_listing listing;
 	struct fl_etcd_own own;
 	struct fl_etcd_watch watch;
 	struct fl_etcd_bad bad;
@@ -225,9 +237,32 @@ void fl_etcd_own_event(struct fl_etcd *etcd, const struct fl_etcd_entry *e);
 int fl_etcd_change(struct fl_store *s, const struct fl_lease *mine, const struct fl_lease **own);
 int fl_etcd_release(struct fl_store *s);
 
+/* ---- etcd_listing.c ---- */
+
+void fl_etcd_listing_init(struct fl_etcd *etcd);
+/** One more entry. @p rec and @p why are as fl_etcd_entry_read() has left them, and taken.
+ * @return 0, -ENOMEM */
+int fl_etcd_listing_add(struct fl_etcd *etcd, const struct fl_etcd_entry *e,
+			struct fl_lease_record *rec, char *why);
+/** That was all of it, up to @p index. */
+void fl_etcd_listing_close(struct fl_etcd *etcd, uint64_t index);
+/** Tell it as a snapshot, in slices, from the loop. @return false if there is none */
+bool fl_etcd_listing_tell(struct fl_etcd *etcd);
+/** Forget it, also while it is being told. */
+void fl_etcd_listing_drop(struct fl_etcd *etcd);
+
 /* ---- etcd_watch.c ---- */
 
 int fl_etcd_watch(struct fl_store *s);
+/** The lease that an entry is; the caller's. NULL: it is of no use, and @p why (the caller's, too;
+ * NULL: no memory) says why. */
+struct fl_lease_record *fl_etcd_entry_read(const struct fl_etcd_entry *e, char **why);
+/** An entry of a snapshot that was read before; not the own one. @p rec is taken; NULL: of no use,
+ * see @p why. */
+void fl_etcd_watch_take(struct fl_etcd *etcd, const struct fl_etcd_entry *e,
+			struct fl_lease_record *rec, const char *why);
+/** That was all of it: go on behind @p index. */
+void fl_etcd_watch_taken(struct fl_etcd *etcd, uint64_t index);
 
 /* ---- etcd_stats.c ---- */
 

@@ -136,6 +136,7 @@ static void lose(struct fl_etcd *etcd)
 	ev_timer_stop(etcd->loop, &etcd->own.renew);
 	fl_etcd_chan_cancel(&etcd->requests);
 	fl_etcd_chan_cancel(&etcd->events);
+	fl_etcd_listing_drop(etcd);
 	(void)snprintf(why, sizeof(why), "%s: our subnet is held by %s now",
 		       subnet_text(etcd, text), etcd->own.holder);
 	l->ops->lost(l, why);
@@ -422,6 +423,7 @@ int fl_etcd_release(struct fl_store *s)
 	ev_timer_stop(etcd->loop, &own->renew);
 	fl_etcd_chan_cancel(&etcd->requests);
 	fl_etcd_chan_cancel(&etcd->events);
+	fl_etcd_listing_drop(etcd);
 	own->release_tries = 0;
 	if (own->held && !is_reservation(own)) {
 		release_step(etcd, FL_ETCD_REMOVE);

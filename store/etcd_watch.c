@@ -83,51 +83,78 @@ static void on_lease(struct fl_etcd *etcd, const struct fl_etcd_entry *e,
 	}
 }
 
-/* A value that parses as a lease, or does not. */
+struct fl_lease_record *fl_etcd_entry_read(const struct fl_etcd_entry *e, char **why)
+{
+	struct fl_lease_record *rec;
+	int r = -EINVAL;
+
+	*why = NULL;
+	if (e->flaw)
+		*why = strdup(e->flaw);
+	else
+		r = fl_lease_decode(e->key, e->value, e->value_len, &rec, why);
+	if (r == 0)
+		return rec;
+	if (!*why)
+		*why = strdup(strerror(-r));
+	return NULL;
+}
+
+/* @param rec  taken; NULL: the value is of no use, and @p why says why */
 static void on_value(struct fl_etcd *etcd, const struct fl_etcd_entry *e,
-		     const struct fl_prefix *subnet)
+		     const struct fl_prefix *subnet, struct fl_lease_record *rec, const char *why)
 {
 	struct fl_store_listener *l = listener(etcd);
-	struct fl_lease_record *rec = NULL;
-	const char *flaw = e->flaw;
-	char *why = NULL;
-	int r = 0;
 
 	if (fl_etcd_keys_rivalled(&etcd->keys, e->key, subnet))
-		flaw = "another key for this subnet";
-	if (!flaw)
-		r = fl_lease_decode(e->key, e->value, e->value_len, &rec, &why);
-	if (!flaw && r == 0) {
+		why = "another key for this subnet";
+	else if (rec) {
 		on_lease(etcd, e, rec);
 		return;
 	}
-	tell_bad(etcd, e, flaw ? flaw : why ? why : strerror(-r));
-	free(why);
+	fl_lease_record_free(rec);
+	tell_bad(etcd, e, why ? why : strerror(ENOMEM));
 	l->ops->unreadable(l, subnet);
+}
+
+/* An entry that is not our own. @param rec  as for on_value() */
+static void take(struct fl_etcd *etcd, const struct fl_etcd_entry *e, struct fl_lease_record *rec,
+		 const char *why)
+{
+	struct fl_prefix subnet, subnet6;
+	const char *flaw = NULL;
+
+	if (e->gone)
+		fl_etcd_bad_forget(&etcd->bad, e->key);
+	if (fl_lease_key_parse(e->key, &subnet, &subnet6) < 0)
+		flaw = "its key is not that of a lease (10.5.52.0-24)";
+	else if (fl_prefix_equal(&subnet, &etcd->own.rec->lease.subnet))
+		flaw = "another key for our own subnet";
+	if (flaw && !e->gone)
+		tell_bad(etcd, e, flaw);
+	if (!flaw && !e->gone) {
+		on_value(etcd, e, &subnet, rec, why);
+		return;
+	}
+	fl_lease_record_free(rec);
+	if (!flaw)
+		on_gone(etcd, e->key, &subnet);
 }
 
 static void on_entry(struct fl_etcd *etcd, const struct fl_etcd_entry *e)
 {
-	struct fl_prefix subnet, subnet6;
+	struct fl_lease_record *rec = NULL;
+	char *why = NULL;
 
 	if (strcmp(e->key, etcd->own.key) == 0) {
 		etcd->watch.own_seen = true;
 		fl_etcd_own_event(etcd, e);
 		return;
 	}
-	if (e->gone)
-		fl_etcd_bad_forget(&etcd->bad, e->key);
-	if (fl_lease_key_parse(e->key, &subnet, &subnet6) < 0) {
-		if (!e->gone)
-			tell_bad(etcd, e, "its key is not that of a lease (10.5.52.0-24)");
-	} else if (fl_prefix_equal(&subnet, &etcd->own.rec->lease.subnet)) {
-		if (!e->gone)
-			tell_bad(etcd, e, "another key for our own subnet");
-	} else if (e->gone) {
-		on_gone(etcd, e->key, &subnet);
-	} else {
-		on_value(etcd, e, &subnet);
-	}
+	if (!e->gone)
+		rec = fl_etcd_entry_read(e, &why);
+	take(etcd, e, rec, why);
+	free(why);
 }
 
 /* ---- snapshot ---- */
@@ -226,17 +253,16 @@ static void on_snapshot_restart(struct fl_etcd *etcd)
 	l->ops->snapshot_abort(l);
 }
 
-static void on_snapshot_done(struct fl_etcd *etcd, const struct fl_etcd_result *res)
+static void snapshot_close(struct fl_etcd *etcd, uint64_t index)
 {
 	struct fl_etcd_watch *w = &etcd->watch;
 	struct fl_store_listener *l = listener(etcd);
 
-	snapshot_open(etcd); /* nothing was in it */
 	fl_etcd_bad_end(&etcd->bad);
 	w->stale = fl_etcd_keys_end(&etcd->keys) || w->stale;
 	w->open = false;
 	w->following = true;
-	w->index = res->index;
+	w->index = index;
 	fl_log(w->hushed ? FL_LOG_DEBUG : FL_LOG_INFO, "etcd",
 	       "%s/subnets: %u leases of other hosts, %u entries of no use (index %llu)",
 	       etcd->prefix, w->peers, w->bad, (unsigned long long)w->index);
@@ -244,6 +270,27 @@ static void on_snapshot_done(struct fl_etcd *etcd, const struct fl_etcd_result *
 	if (!w->own_seen)
 		fl_etcd_own_event(etcd, NULL);
 	l->ops->snapshot_end(l);
+}
+
+static void on_snapshot_done(struct fl_etcd *etcd, const struct fl_etcd_result *res)
+{
+	snapshot_open(etcd); /* nothing was in it */
+	snapshot_close(etcd, res->index);
+}
+
+void fl_etcd_watch_take(struct fl_etcd *etcd, const struct fl_etcd_entry *e,
+			struct fl_lease_record *rec, const char *why)
+{
+	snapshot_open(etcd);
+	take(etcd, e, rec, why);
+}
+
+void fl_etcd_watch_taken(struct fl_etcd *etcd, uint64_t index)
+{
+	snapshot_open(etcd);	     /* nothing was in it */
+	etcd->watch.own_seen = true; /* we have written it since */
+	etcd->stats.snapshots++;
+	snapshot_close(etcd, index);
 }
 
 static const struct fl_etcd_chan_ops snapshot_ops = {
@@ -316,6 +363,7 @@ int fl_etcd_watch(struct fl_store *s)
 	(void)fl_backoff_init(&etcd->watch.pace, PACE_MIN_MS, PACE_MAX_MS);
 	etcd->events.endpoint = etcd->requests.endpoint; /* the one that answered last */
 	fl_etcd_own_keep(etcd);
-	snapshot(etcd, 0);
+	if (!fl_etcd_listing_tell(etcd))
+		snapshot(etcd, 0);
 	return 0;
 }

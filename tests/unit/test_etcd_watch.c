@@ -20,11 +20,48 @@ static void a_snapshot_that_breaks_off_is_taken_back(void **state)
 	(void)state;
 	fake_put_lease("10.5.9.0-24", "192.168.0.9", "02:00:00:00:00:09", 50);
 	begin(ONE, 100);
-	run_until("acquired");
+	run_until("end;");
 	told.log[0] = '\0';
 	fake.broken_lists = 1;
+	fake_end_poll(FL_ETCD_CLEARED);
 	run_until("end;");
 	assert_string_equal(told.log, "begin;peer 10.5.9.0/24;abort;begin;peer 10.5.9.0/24;end;");
+}
+
+/* Of many leases etcd makes a listing only slowly. */
+static void the_listing_that_has_shown_a_free_subnet_is_the_first_snapshot(void **state)
+{
+	(void)state;
+	(void)fl_prefix_parse("10.5.52.0/24", &told.previous);
+	fake_put_lease("10.5.9.0-24", "192.168.0.9", "02:00:00:00:00:09", 50);
+	begin(ONE, 100);
+	run_until("end;");
+	assert_string_equal(told.log, "acquired 10.5.52.0/24;begin;peer 10.5.9.0/24;end;");
+	assert_int_equal(fake.requests[FL_ETCD_LIST], 1);
+	assert_true(fake.watcher->req.index < fake_find("10.5.52.0-24")->index);
+}
+
+static void a_listing_that_has_broken_off_is_told_once(void **state)
+{
+	(void)state;
+	(void)fl_prefix_parse("10.5.52.0/24", &told.previous);
+	fake_put_lease("10.5.9.0-24", "192.168.0.9", "02:00:00:00:00:09", 50);
+	fake.broken_lists = 1;
+	begin(ONE, 100);
+	run_until("end;");
+	assert_string_equal(told.log, "acquired 10.5.52.0/24;begin;peer 10.5.9.0/24;end;");
+}
+
+/* The listing shows the lease as it was before it was taken over. */
+static void the_own_lease_in_the_listing_is_no_news(void **state)
+{
+	(void)state;
+	fake_put_lease("10.5.7.0-24", "192.168.0.1", "02:00:00:00:00:77", 50);
+	begin(ONE, 100);
+	run_until("end;");
+	run_for(.1);
+	assert_string_equal(told.log, "acquired 10.5.7.0/24;begin;end;");
+	assert_int_equal(fake.requests[FL_ETCD_GET], 0);
 }
 
 static void bad_entries_affect_only_themselves(void **state)
@@ -200,6 +237,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_snapshot_that_breaks_off_is_taken_back),
+		TEST(the_listing_that_has_shown_a_free_subnet_is_the_first_snapshot),
+		TEST(a_listing_that_has_broken_off_is_told_once),
+		TEST(the_own_lease_in_the_listing_is_no_news),
 		TEST(bad_entries_affect_only_themselves),
 		TEST(a_second_key_for_a_subnet_counts_once_the_first_is_gone),
 		TEST(an_entry_that_turns_bad_is_only_told_to_be_unreadable),
