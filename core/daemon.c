@@ -16,9 +16,8 @@
 #include "io/rtnl.h"
 #include "overlay.h"
 
-#define RELEASE_TIMEOUT_S 2.  /* --release-on-exit must not hold up a shutdown */
-#define TRIM_AFTER_S	  2.  /* READY is said, and mostly the rows of the others stand, too */
-#define EXTEND_EVERY_S	  10. /* while we wait before READY, the service manager hears from us */
+#define RELEASE_TIMEOUT_S 2. /* --release-on-exit must not hold up a shutdown */
+#define TRIM_AFTER_S	  2. /* READY is said, and mostly the rows of the others stand, too */
 
 void daemon_quit(struct daemon *d, enum fl_exit code)
 {
@@ -30,36 +29,15 @@ void daemon_quit(struct daemon *d, enum fl_exit code)
 
 /* --- the service manager */
 
-static void on_extend(struct ev_loop *loop, ev_timer *w, int revents)
-{
-	(void)loop;
-	(void)w;
-	(void)revents;
-	(void)fl_notify("EXTEND_TIMEOUT_USEC=%u", (unsigned int)(3 * EXTEND_EVERY_S * 1e6));
-}
-
-/* A line of the protocol ends at a newline: text of others must not add lines of its own. */
-static void notify_status(const char *prefix, const char *text)
-{
-	char line[256];
-	char *c;
-
-	(void)snprintf(line, sizeof(line), "%s%s", prefix, text);
-	for (c = line; *c; c++)
-		if ((unsigned char)*c < ' ')
-			*c = ' ';
-	(void)fl_notify("STATUS=%s", line);
-}
-
 static void on_status(struct fl_store_listener *l, const char *text)
 {
 	struct daemon *d = fl_container_of(l, struct daemon, store_listener);
 	char subnet[FL_PREFIX_STRLEN];
 
 	if (text)
-		notify_status("", text);
+		daemon_host_status("", text);
 	else if (d->stage == STAGE_READY)
-		notify_status("running, lease ", fl_prefix_format(&d->subnet, subnet));
+		daemon_host_status("running, lease ", fl_prefix_format(&d->subnet, subnet));
 }
 
 /* --- stopping */
@@ -148,11 +126,10 @@ static void become_ready(struct daemon *d)
 		return;
 	}
 	d->stage = STAGE_READY;
-	ev_timer_stop(d->loop, &d->extend);
 	fl_prefix_format(&d->subnet, subnet);
 	fl_info("daemon", "ready: %s, MTU %u, %s written", subnet,
 		d->ops->mtu(d->backend, d->iface.extif.mtu), d->opts->subnet_file);
-	(void)fl_notify("READY=1\nSTATUS=running, lease %s", subnet);
+	daemon_host_ready(d);
 	warn_if_not_forwarding();
 	ev_timer_start(d->loop, &d->trim);
 }
@@ -257,7 +234,7 @@ static void on_config(struct fl_store_listener *l, const char *text, size_t len)
 	if (r < 0) {
 		fl_err("daemon", "%s/config: %s; waiting for a better one", d->opts->etcd_prefix,
 		       why ? why : strerror(-r));
-		notify_status("network config refused: ", why ? why : "");
+		daemon_host_status("network config refused: ", why ? why : "");
 		free(why);
 		(void)fl_store_fetch_config(d->store);
 		return;
@@ -338,10 +315,8 @@ static void start_watchers(struct daemon *d)
 	ev_signal_start(d->loop, &d->on_term);
 	ev_signal_start(d->loop, &d->on_int);
 	ev_timer_init(&d->release_limit, on_release_limit, RELEASE_TIMEOUT_S, 0.);
-	ev_timer_init(&d->extend, on_extend, 0., EXTEND_EVERY_S);
 	ev_timer_init(&d->trim, on_trim, TRIM_AFTER_S, 0.);
-	if (getenv("NOTIFY_SOCKET"))
-		ev_timer_start(d->loop, &d->extend);
+	daemon_host_start(d);
 }
 
 static enum fl_exit start(struct daemon *d)
@@ -375,9 +350,9 @@ static void finish(struct daemon *d)
 		ev_loop_destroy(d->loop);
 }
 
-int fl_daemon_run(const struct fl_options *opts)
+int fl_daemon_run(const struct fl_options *opts, struct fl_detach **ready)
 {
-	struct daemon d = {.opts = opts};
+	struct daemon d = {.opts = opts, .ready = ready};
 
 	fl_info("daemon", "flanneld " PACKAGE_VERSION " starts");
 	d.loop = ev_default_loop(EVFLAG_NOENV);

@@ -1,5 +1,6 @@
 /* core/daemon_internal.h - what the daemon's files share: daemon.c (the life), daemon_start.c (what
- * is there before the loop turns), daemon_backend.c (the backend's part). */
+ * is there before the loop turns), daemon_backend.c (the backend's part), daemon_host.c (the
+ * service manager and signals). */
 #ifndef FL_DAEMON_INTERNAL_H
 #define FL_DAEMON_INTERNAL_H
 
@@ -32,7 +33,12 @@ struct daemon {
 
 	ev_signal on_term;
 	ev_signal on_int;
-	ev_timer extend; /* runs until READY, if a service manager listens */
+	ev_signal on_hup;
+	ev_signal on_usr1;
+	ev_signal on_usr2;
+	ev_timer extend;	  /* runs until READY, if a service manager listens */
+	ev_timer heartbeat;	  /* runs if a service manager wants to hear it */
+	struct fl_detach **ready; /* who waits for READY, or NULL */
 	ev_timer release_limit;
 	ev_timer trim; /* once, when the start is over */
 
@@ -72,6 +78,15 @@ enum fl_exit daemon_open_firewall(struct daemon *d);
 enum fl_exit daemon_open_store(struct daemon *d);
 /* Also what it may not be: before a lease is taken, not after. */
 enum fl_exit daemon_read_previous(struct daemon *d);
+
+/* daemon_host.c */
+
+/* Signals that change how much is said, and what a service manager wants to hear. */
+void daemon_host_start(struct daemon *d);
+/* Tell all who wait that we are ready. */
+void daemon_host_ready(struct daemon *d);
+/* Tell the service manager what is going on; data of others is fine. */
+void daemon_host_status(const char *prefix, const char *text);
 
 /* daemon_backend.c */
 

@@ -13,6 +13,7 @@
 #include "loader.h"
 #include "netconf.h"
 #include "options.h"
+#include "service.h"
 
 #define CONFIG_MAX (1u << 20) /* bytes: no network config is longer */
 
@@ -115,7 +116,7 @@ static int list_backends(const char *dir)
 	return r ? FL_EXIT_BACKEND : FL_EXIT_OK;
 }
 
-static int act(const struct fl_options *opts)
+static int act(struct fl_options *opts)
 {
 	if (opts->help) {
 		fl_options_help(stdout);
@@ -132,7 +133,7 @@ static int act(const struct fl_options *opts)
 		return list_backends(opts->backend_dir);
 	if (opts->check)
 		return fl_daemon_check(opts);
-	return fl_daemon_run(opts);
+	return fl_service_run(opts);
 }
 
 /* Neither children nor /proc/PID/environ are to show it any longer. */

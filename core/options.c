@@ -402,6 +402,19 @@ int fl_options_parse(int argc, char **argv, char *const *env, struct fl_options 
 	return error;
 }
 
+int fl_options_anchor(struct fl_options *o)
+{
+	char *folder = getcwd(NULL, 0);
+	int error = folder ? 0 : -errno;
+
+	if (folder && folder[0] != '/')
+		error = -ENOENT; /* out of our root's reach */
+	for (size_t i = 0; i < fl_option_count && error == 0; i++)
+		error = fl_option_anchor(o, &fl_option_table[i], folder);
+	free(folder);
+	return error;
+}
+
 void fl_options_done(struct fl_options *o)
 {
 	for (size_t i = 0; i < fl_option_count; i++)

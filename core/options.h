@@ -43,6 +43,9 @@ struct fl_options {
 	char *backend_dir;
 	bool allow_extension;
 	bool release_on_exit;
+	bool daemon;
+	char *pidfile;
+	uint64_t ready_timeout_s; /* 0: for ever */
 	/* what to do instead of running */
 	bool help;
 	bool version;
@@ -66,6 +69,10 @@ struct fl_options {
  */
 int fl_options_parse(int argc, char **argv, char *const *env, struct fl_options *ret, char **why);
 void fl_options_done(struct fl_options *o); /* passwords are wiped before they are freed */
+
+/** Give every relative file name the folder that we are in: the process is about to leave it.
+ * @return 0 or -errno */
+int fl_options_anchor(struct fl_options *o);
 
 /** The text of --help. */
 void fl_options_help(FILE *out);

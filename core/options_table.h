@@ -37,6 +37,7 @@ enum fl_option_group {
 	FL_GROUP_LEASE,
 	FL_GROUP_FIREWALL,
 	FL_GROUP_HEALTH,
+	FL_GROUP_PROCESS,
 	FL_GROUP_LOG,
 	FL_GROUP_INSTEAD, /* what to do instead of running: not taken from the environment */
 	FL_GROUP_REFUSED, /* not shown */
@@ -52,6 +53,7 @@ struct fl_option {
 	const char *def;  /* the default as one would write it; "" for none */
 	uint64_t min;	  /* NUMBER, DURATION */
 	uint64_t max;	  /* likewise */
+	bool path;	  /* a file or folder; relative ones count from where we were started */
 	bool floor;	  /* NUMBER: what is less than min counts as min */
 	const char *unit; /* of a NUMBER, for messages; NULL: none */
 	const char *arg;  /* the value's name in --help; NULL for booleans */

@@ -406,6 +406,22 @@ int fl_option_set(struct fl_options *o, const struct fl_option *opt, const char 
 	return setters[opt->type](opt, value, field_of(o, opt), rule);
 }
 
+int fl_option_anchor(struct fl_options *o, const struct fl_option *opt, const char *folder)
+{
+	char **text, *whole;
+
+	if (!opt->path)
+		return 0;
+	text = field_of(o, opt);
+	if (!(*text)[0] || (*text)[0] == '/')
+		return 0;
+	if (asprintf(&whole, "%s/%s", folder, *text) < 0)
+		return -ENOMEM;
+	free(*text);
+	*text = whole;
+	return 0;
+}
+
 static void free_list(struct fl_strings *list)
 {
 	for (uint32_t i = 0; i < list->count; i++)

@@ -19,6 +19,9 @@ int fl_option_init(struct fl_options *o, const struct fl_option *opt);
 int fl_option_set(struct fl_options *o, const struct fl_option *opt, const char *value,
 		  char **rule);
 
+/** Put @p folder before the field's value if that is a relative file name. @return 0, -ENOMEM */
+int fl_option_anchor(struct fl_options *o, const struct fl_option *opt, const char *folder);
+
 /** Free the field; passwords are wiped before. */
 void fl_option_done(struct fl_options *o, const struct fl_option *opt);
 

@@ -1,4 +1,5 @@
-/* core/base/log.c - one line per event on stderr, in one write(2) so that lines never mix. */
+/* core/base/log.c - one line per event, in one write(2) to stderr so that lines never mix, or one
+ * datagram to syslog. */
 #include "log_init.h"
 
 #include <errno.h>
@@ -14,6 +15,7 @@
 
 #include "buf.h"
 #include "parse.h"
+#include "syslog.h"
 
 #define MSG_MAX	 4096u /* bytes of text that are never cut */
 #define NOTE_MAX 64u   /* bytes: what is said about the rest */
@@ -22,7 +24,8 @@
 /* A data plane's threads may log too: each field is read on its own, none depends on another. */
 static atomic_int format = FL_LOG_TEXT;
 static atomic_int verbose;
-static atomic_int coloured = -1; /* -1: not looked yet */
+static atomic_int coloured = -1;	  /* -1: not looked yet */
+static atomic_int loudest = FL_LOG_DEBUG; /* what goes to stderr, up to this; -1: nothing */
 
 static const struct {
 	const char *text;
@@ -49,9 +52,30 @@ void fl_log_init(enum fl_log_format fmt, int verbosity)
 	atomic_store(&coloured, wants_colour());
 }
 
+void fl_log_set_verbosity(int verbosity)
+{
+	atomic_store(&verbose, verbosity);
+}
+
+int fl_log_to_syslog(const char *path, const char *ident)
+{
+	atomic_store(&loudest, FL_LOG_WARN);
+	return fl_syslog_open(path, ident);
+}
+
+void fl_log_leave_stderr(void)
+{
+	atomic_store(&loudest, -1);
+}
+
 int fl_log_enabled(enum fl_log_level level)
 {
 	return level < FL_LOG_DEBUG || atomic_load(&verbose) > 0;
+}
+
+static bool wants_stderr(enum fl_log_level level)
+{
+	return (int)level <= atomic_load(&loudest);
 }
 
 static void write_line(const char *line, size_t len)
@@ -145,6 +169,8 @@ static bool write_json(enum fl_log_level level, const char *tag, const char *tex
 	fl_buf_append(&line, "\n", 1);
 	ok = ok && !line.error;
 	if (ok)
+		fl_syslog_send(level, line.data, line.len - 1);
+	if (ok && wants_stderr(level))
 		write_line(line.data, line.len);
 	fl_buf_done(&line);
 	return ok;
@@ -154,19 +180,24 @@ static void write_text(enum fl_log_level level, const char *tag, const char *tex
 {
 	char line[4 * (MSG_MAX + NOTE_MAX) + 128], time[TIME_MAX];
 	int colour = atomic_load(&coloured);
-	int head;
+	int head, tagged;
 
 	if (colour < 0) {
 		colour = wants_colour();
 		atomic_store(&coloured, colour);
 	}
 	format_time(time);
-	head = snprintf(line, sizeof(line) - 1 - len, "%s %s%s%s %.32s: ", time,
+	head = snprintf(line, sizeof(line) - 1 - len, "%s %s%s%s ", time,
 			colour ? levels[level].colour : "", levels[level].text,
-			colour ? "\x1b[0m" : "", tag);
-	memcpy(line + head, text, len);
-	line[(size_t)head + len] = '\n';
-	write_line(line, (size_t)head + len + 1);
+			colour ? "\x1b[0m" : "");
+	tagged =
+		head + snprintf(line + head, sizeof(line) - 1 - len - (size_t)head, "%.32s: ", tag);
+	memcpy(line + tagged, text, len);
+	/* syslog has its own time and level */
+	fl_syslog_send(level, line + head, (size_t)(tagged - head) + len);
+	line[(size_t)tagged + len] = '\n';
+	if (wants_stderr(level))
+		write_line(line, (size_t)tagged + len + 1);
 }
 
 void fl_log(enum fl_log_level level, const char *tag, const char *fmt, ...)

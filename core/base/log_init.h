@@ -10,4 +10,16 @@
  */
 void fl_log_init(enum fl_log_format format, int verbosity);
 
+/** The same verbosity, changed while it runs. */
+void fl_log_set_verbosity(int verbosity);
+
+/**
+ * Every line goes to syslog from now on, and to stderr only warnings and errors.
+ * @return as fl_syslog_open(): a failure is no reason not to go on
+ */
+int fl_log_to_syslog(const char *path, const char *ident);
+
+/** Nothing goes to stderr any longer. */
+void fl_log_leave_stderr(void);
+
 #endif

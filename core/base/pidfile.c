@@ -105,6 +105,11 @@ int fl_pidfile_open(const char *path, pid_t *holder, struct fl_pidfile **ret)
 	return 0;
 }
 
+int fl_pidfile_fd(const struct fl_pidfile *p)
+{
+	return p->fd;
+}
+
 int fl_pidfile_write(struct fl_pidfile *p)
 {
 	char text[24];

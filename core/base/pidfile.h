@@ -18,6 +18,9 @@ struct fl_pidfile; /* fields in pidfile.c */
  */
 int fl_pidfile_open(const char *path, pid_t *holder, struct fl_pidfile **ret);
 
+/** The descriptor that has the lock. */
+int fl_pidfile_fd(const struct fl_pidfile *p);
+
 /** Write the number of this process into it. @return 0 or -errno */
 int fl_pidfile_write(struct fl_pidfile *p);
 

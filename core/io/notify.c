@@ -10,6 +10,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/parse.h"
+
+#define WATCHDOG_MAX_US UINT64_C(86400000000) /* a day: what is longer guards nothing */
+
 static int parse_socket(const char *name, struct sockaddr_un *ret, socklen_t *ret_len)
 {
 	size_t len = strlen(name);
@@ -68,4 +72,17 @@ int fl_notify(const char *fmt, ...)
 	r = send_text(&to, to_len, text, (size_t)len);
 	free(text);
 	return r;
+}
+
+uint64_t fl_notify_watchdog_us(void)
+{
+	const char *usec = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");
+	uint64_t us, who;
+
+	if (!getenv("NOTIFY_SOCKET") || !usec)
+		return 0;
+	/* Meant for whom it names; a wrapper may have handed it on. */
+	if (pid && (fl_parse_u64(pid, 1, INT32_MAX, &who) < 0 || (pid_t)who != getpid()))
+		return 0;
+	return fl_parse_u64(usec, 1, WATCHDOG_MAX_US, &us) == 0 ? us : 0;
 }

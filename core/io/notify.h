@@ -3,6 +3,8 @@
 #ifndef FL_IO_NOTIFY_H
 #define FL_IO_NOTIFY_H
 
+#include <stdint.h>
+
 #include "base/defs.h"
 
 /**
@@ -10,5 +12,9 @@
  * @return 1 if sent, 0 if nobody asked (variable unset), -errno on a fault
  */
 int fl_notify(const char *fmt, ...) FL_PRINTF(1, 2);
+
+/** The time, µs, within which the service manager wants to hear WATCHDOG=1 from this process; 0: it
+ * does not. */
+uint64_t fl_notify_watchdog_us(void);
 
 #endif

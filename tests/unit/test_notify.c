@@ -127,6 +127,40 @@ static void notify_refuses_a_bad_address(void **state)
 	(void)unsetenv("NOTIFY_SOCKET");
 }
 
+static void set_watchdog(const char *usec, const char *pid)
+{
+	(void)setenv("WATCHDOG_USEC", usec, 1);
+	if (pid)
+		(void)setenv("WATCHDOG_PID", pid, 1);
+	else
+		(void)unsetenv("WATCHDOG_PID");
+}
+
+static void knows_whether_a_watchdog_listens(void **state)
+{
+	static const char *const nonsense[] = {"", "-1", "0", "1s", "99999999999999999999"};
+	char pid[16];
+
+	(void)state;
+	(void)snprintf(pid, sizeof(pid), "%d", (int)getpid());
+	(void)setenv("NOTIFY_SOCKET", "/run/nowhere", 1);
+	assert_int_equal(fl_notify_watchdog_us(), 0);
+	set_watchdog("30000000", NULL);
+	assert_int_equal(fl_notify_watchdog_us(), 30000000);
+	set_watchdog("30000000", pid);
+	assert_int_equal(fl_notify_watchdog_us(), 30000000);
+	set_watchdog("30000000", "1"); /* it wants to hear another process */
+	assert_int_equal(fl_notify_watchdog_us(), 0);
+	for (size_t i = 0; i < sizeof(nonsense) / sizeof(*nonsense); i++) {
+		set_watchdog(nonsense[i], NULL);
+		assert_int_equal(fl_notify_watchdog_us(), 0);
+	}
+	set_watchdog("30000000", NULL);
+	(void)unsetenv("NOTIFY_SOCKET");
+	assert_int_equal(fl_notify_watchdog_us(), 0);
+	(void)unsetenv("WATCHDOG_USEC");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -135,6 +169,7 @@ int main(void)
 		cmocka_unit_test(notify_does_not_block_on_a_full_queue),
 		cmocka_unit_test(notifies_nobody_if_nobody_asked),
 		cmocka_unit_test(notify_refuses_a_bad_address),
+		cmocka_unit_test(knows_whether_a_watchdog_listens),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

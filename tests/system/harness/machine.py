@@ -69,7 +69,7 @@ class Machine:
             file.write(text)
         os.chmod(self.path(name), 0o755)
 
-    def _env(self):
+    def env(self):
         env = environment(FLANNELD_BACKEND_DIR=BACKEND_DIR)
         return {**env, "PATH": f"{self.folder}/bin:{env['PATH']}"}
 
@@ -79,11 +79,11 @@ class Machine:
 
     def sh(self, script):
         """What the script prints; it must not fail anywhere."""
-        return run(*self.argv("sh", "-e", "-c", script), env=self._env()).stdout
+        return run(*self.argv("sh", "-e", "-c", script), env=self.env()).stdout
 
     def daemon(self, script, log):
         """Run a script of one command in the background; its process is the command's."""
-        return Process(self, ["sh", "-e", "-c", "exec " + script], log, self._env())
+        return Process(self, ["sh", "-e", "-c", "exec " + script], log, self.env())
 
     def popen(self, *argv, **kwargs):
         return subprocess.Popen(self.argv(*argv), **kwargs)

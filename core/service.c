@@ -1,0 +1,122 @@
+/* core/service.c - flanneld in the hands of the host, see core/service.h. */
+#include "service.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/log_init.h"
+#include "base/pidfile.h"
+#include "base/syslog.h"
+#include "daemon.h"
+#include "io/detach.h"
+#include "options.h"
+
+struct service {
+	struct fl_options *opts;
+	struct fl_pidfile *pidfile; /* NULL: none is wanted */
+	struct fl_detach *detach;   /* NULL: nobody waits for us */
+};
+
+static enum fl_exit lock_pidfile(struct service *s)
+{
+	const char *path = s->opts->pidfile;
+	pid_t holder = 0;
+	int r;
+
+	if (!path[0])
+		return FL_EXIT_OK;
+	r = fl_pidfile_open(path, &holder, &s->pidfile);
+	if (r == 0)
+		return FL_EXIT_OK;
+	if (r == -EBUSY && holder)
+		fl_err("service", "%s: flanneld runs already, as process %ld", path, (long)holder);
+	else if (r == -EBUSY)
+		fl_err("service", "%s: another process holds it", path);
+	else
+		fl_err("service", "%s: cannot be the pidfile: %s", path,
+		       r == -ENOTSUP ? "it is not a regular file" : strerror(-r));
+	return r == -EBUSY ? FL_EXIT_RUNNING : FL_EXIT_FAULT;
+}
+
+static enum fl_exit write_pidfile(const struct service *s)
+{
+	int r = s->pidfile ? fl_pidfile_write(s->pidfile) : 0;
+
+	if (r == 0)
+		return FL_EXIT_OK;
+	fl_err("service", "%s: cannot be written: %s", s->opts->pidfile, strerror(-r));
+	return FL_EXIT_FAULT;
+}
+
+/* The parent's part. */
+static int wait_until_ready(struct service *s)
+{
+	uint32_t timeout_s = (uint32_t)s->opts->ready_timeout_s;
+	pid_t pid;
+	int r = fl_detach_wait(s->detach, timeout_s, &pid);
+
+	fl_pidfile_leave(s->pidfile);
+	if (r == FL_EXIT_NOT_READY)
+		fl_err("service", "process %ld was told to stop before it was ready", (long)pid);
+	if (r >= 0)
+		return r;
+	if (r == -ETIMEDOUT) {
+		fl_err("service",
+		       "not ready after %u s; process %ld goes on, and syslog has what "
+		       "it waits for",
+		       timeout_s, (long)pid);
+		return FL_EXIT_NOT_READY;
+	}
+	if (r == -EPIPE)
+		fl_err("service", "process %ld has ended before it was ready, without a word",
+		       (long)pid);
+	return r == -EINTR ? FL_EXIT_NOT_READY : FL_EXIT_FAULT;
+}
+
+static void log_to_syslog(void)
+{
+	int r = fl_log_to_syslog(FL_SYSLOG_PATH, "flanneld");
+
+	if (r < 0)
+		fl_warn("service",
+			FL_SYSLOG_PATH ": %s: the log is lost until a syslog daemon listens there",
+			strerror(-r));
+}
+
+/* @return as fl_detach_fork() */
+static int go_into_background(struct service *s)
+{
+	int r = fl_detach_fork(s->pidfile ? fl_pidfile_fd(s->pidfile) : -1, &s->detach);
+
+	if (r < 0)
+		fl_err("service", "cannot go into the background: %s", strerror(-r));
+	else if (r == 0)
+		log_to_syslog();
+	return r;
+}
+
+int fl_service_run(struct fl_options *opts)
+{
+	struct service s = {.opts = opts};
+	int r = opts->daemon ? fl_options_anchor(opts) : 0, code;
+
+	if (r < 0) {
+		fl_err("service", "the folder that this was started in: %s", strerror(-r));
+		return FL_EXIT_FAULT;
+	}
+	code = lock_pidfile(&s);
+	if (code)
+		return code;
+	if (opts->daemon)
+		r = go_into_background(&s);
+	if (r > 0)
+		return wait_until_ready(&s);
+	code = r < 0 ? FL_EXIT_FAULT : write_pidfile(&s);
+	if (!code)
+		code = fl_daemon_run(opts, &s.detach);
+	/* who still waits has been told nothing yet: SIGTERM before that is not what it hoped for
+	 */
+	fl_detach_say(s.detach, code ? code : FL_EXIT_NOT_READY);
+	fl_pidfile_close(s.pidfile);
+	return code;
+}
