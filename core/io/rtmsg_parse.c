@@ -263,6 +263,7 @@ int fl_rtmsg_route_parse(const struct nlmsghdr *nlh, struct fl_rtmsg_route *ret)
 		route_attr(&c, a, &r);
 	if (c.bad)
 		return -EBADMSG;
+	r.dst = fl_prefix_masked(&r.dst); /* bits behind the length mean nothing */
 	*ret = r;
 	return 0;
 }
