@@ -46,6 +46,7 @@ struct fl_options {
 	bool daemon;
 	char *pidfile;
 	uint64_t ready_timeout_s; /* 0: for ever */
+	char *user;		  /* NAME[:GROUP] to become */
 	/* what to do instead of running */
 	bool help;
 	bool version;

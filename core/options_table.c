@@ -232,6 +232,14 @@ const struct fl_option fl_option_table[] = {
 	 .arg = "DURATION",
 	 .help = "with --daemon: return after that time with status 9 if it is not ready, and let "
 		 "it go on; 0s waits for ever"},
+	{.name = "user",
+	 .type = FL_OPTION_TEXT,
+	 .group = FL_GROUP_PROCESS,
+	 FIELD(user),
+	 .def = "",
+	 .arg = "NAME[:GROUP]",
+	 .help = "run as this user, with no capability but CAP_NET_ADMIN and CAP_NET_RAW; it must "
+		 "be able to read the certificates and to write --subnet-file"},
 	{.name = "v",
 	 .type = FL_OPTION_NUMBER,
 	 .group = FL_GROUP_LOG,

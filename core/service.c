@@ -1,15 +1,26 @@
-/* core/service.c - flanneld in the hands of the host, see core/service.h. */
+/* core/service.c - flanneld in the hands of the host: pidfile, background,
+ * privileges. */
 #include "service.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "base/caps.h"
 #include "base/log_init.h"
 #include "base/pidfile.h"
 #include "base/syslog.h"
 #include "daemon.h"
 #include "io/detach.h"
 #include "options.h"
+
+/* The network's state, and raw sockets. */
+#define CAPS_KEPT (FL_CAP(CAP_NET_ADMIN) | FL_CAP(CAP_NET_RAW))
 
 struct service {
 	struct fl_options *opts;
@@ -95,6 +106,97 @@ static int go_into_background(struct service *s)
 	return r;
 }
 
+/* --- privileges */
+
+/* The folder of subnet.env; owned, "." if it has none. */
+static char *subnet_folder(const struct fl_options *o)
+{
+	const char *slash = strrchr(o->subnet_file, '/');
+
+	if (slash == o->subnet_file)
+		return strdup("/");
+	return slash ? strndup(o->subnet_file, (size_t)(slash - o->subnet_file)) : strdup(".");
+}
+
+/* /run is root's, and empty after each boot. One that is there already is not ours to give away. */
+static void give_subnet_folder(const char *folder, const struct fl_user *user)
+{
+	if (mkdir(folder, 0755) == 0 && chown(folder, user->uid, user->gid) < 0)
+		(void)rmdir(folder);
+}
+
+static bool may(const char *path, int how, const struct fl_user *user)
+{
+	if (!path[0] || faccessat(AT_FDCWD, path, how, AT_EACCESS) == 0)
+		return true;
+	fl_err("service", "%s: user %s (--user) may not %s it: %s", path, user->name,
+	       how == R_OK ? "read" : "write to", strerror(errno));
+	return false;
+}
+
+/* Better now than at the first connection, or with the lease taken. */
+static enum fl_exit check_files(const struct fl_options *o, const char *folder,
+				const struct fl_user *user)
+{
+	bool readable = may(o->etcd_cafile, R_OK, user) && may(o->etcd_certfile, R_OK, user) &&
+			may(o->etcd_keyfile, R_OK, user);
+
+	if (!readable)
+		return FL_EXIT_FAULT;
+	return may(folder, W_OK | X_OK, user) ? FL_EXIT_OK : FL_EXIT_FILE;
+}
+
+static enum fl_exit become_user(const struct fl_options *o)
+{
+	struct fl_user user;
+	const char *why;
+	char *folder;
+	enum fl_exit code;
+	int r;
+
+	if (fl_user_parse(o->user, &user, &why) < 0) {
+		fl_err("service", "--user=%s: %s", o->user, why);
+		return FL_EXIT_USAGE;
+	}
+	folder = subnet_folder(o);
+	if (!folder)
+		return FL_EXIT_FAULT;
+	give_subnet_folder(folder, &user);
+	r = fl_user_become(&user, CAPS_KEPT);
+	if (r < 0)
+		fl_err("service", "--user=%s: %s%s", o->user, strerror(-r),
+		       r == -EPERM ? "; only root can become another user" : "");
+	code = r < 0 ? FL_EXIT_FAULT : check_files(o, folder, &user);
+	free(folder);
+	return code;
+}
+
+static enum fl_exit settle_privileges(const struct fl_options *o)
+{
+	enum fl_exit code = o->user[0] ? become_user(o) : FL_EXIT_OK;
+	uint64_t caps = fl_caps_effective();
+	int r;
+
+	if (code)
+		return code;
+	if (!(caps & FL_CAP(CAP_NET_ADMIN))) {
+		fl_err("service", "CAP_NET_ADMIN is missing: the kernel would refuse every route; "
+				  "start flanneld as root, or with that capability (setpriv(1), "
+				  "AmbientCapabilities= of systemd)");
+		return FL_EXIT_FAULT;
+	}
+	if (!(caps & FL_CAP(CAP_NET_RAW)))
+		fl_info("service",
+			"CAP_NET_RAW is missing: iptables of the legacy kind fails, and a "
+			"backend has no raw sockets");
+	r = fl_caps_hand_on(CAPS_KEPT);
+	if (r < 0)
+		fl_warn("service", "iptables will lack CAP_NET_ADMIN: %s", strerror(-r));
+	return FL_EXIT_OK;
+}
+
+/* --- all of it */
+
 int fl_service_run(struct fl_options *opts)
 {
 	struct service s = {.opts = opts};
@@ -112,6 +214,8 @@ int fl_service_run(struct fl_options *opts)
 	if (r > 0)
 		return wait_until_ready(&s);
 	code = r < 0 ? FL_EXIT_FAULT : write_pidfile(&s);
+	if (!code)
+		code = settle_privileges(opts);
 	if (!code)
 		code = fl_daemon_run(opts, &s.detach);
 	/* who still waits has been told nothing yet: SIGTERM before that is not what it hoped for

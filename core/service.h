@@ -1,4 +1,5 @@
-/* core/service.h - flanneld in the hands of the host: the pidfile, the way into the background. */
+/* core/service.h - flanneld in the hands of the host: the pidfile, the way into the background,
+ * and which user it is. */
 #ifndef FL_SERVICE_H
 #define FL_SERVICE_H
 
