@@ -172,8 +172,13 @@ static void on_row_failed(void *cookie, int error, const char *why, void *data)
 	uint8_t before;
 	char text[80];
 
-	if (!row || (!row->count && is_gone(row, error)))
+	if (!row)
 		return;
+	if (!row->count && is_gone(row, error)) {
+		if (row->key.kind == FL_ROW_ROUTE && (row->nh || row->state == FIB_SAME))
+			row->flags |= FIB_AGAIN;
+		return;
+	}
 	before = row->err;
 	row->err = (uint8_t)-error;
 	row->flags |= FIB_HIT;
@@ -298,11 +303,25 @@ static void send_additions(struct fl_fib *fib)
 
 /* ---- removals ---- */
 
+/* Somebody has changed it, and its lease was gone before we heard of that: once more, whatever
+ * nexthop or device it has, as long as it carries our protocol number. */
+static void remove_again(struct fl_fib *fib, struct fib_row *row)
+{
+	fib_nexthop_put(fib, row->nh);
+	row->nh = NULL;
+	fib_row_set(fib, row, FIB_OTHER, FIB_FINE);
+	fib_row_move(fib, row, FIB_DEL_ROUTE);
+}
+
 static void removal_done(struct fl_fib *fib, struct fib_row *row)
 {
-	bool hit = row->flags & FIB_HIT;
+	bool hit = row->flags & FIB_HIT, again = row->flags & FIB_AGAIN;
 
-	row->flags &= (uint8_t)~FIB_HIT;
+	row->flags &= (uint8_t) ~(FIB_HIT | FIB_AGAIN);
+	if (again && !fib->broken) {
+		remove_again(fib, row);
+		return;
+	}
 	if (hit || fib->broken) {
 		fib_row_set(fib, row, fib->broken ? FIB_UNSURE : row->state, FIB_REFUSED);
 		fib_row_move(fib, row, FIB_WAIT);

@@ -75,10 +75,8 @@ static void on_settled(struct fl_fib_listener *l)
 	struct fl_overlay *o = fl_container_of(l, struct fl_overlay, fib_listener);
 	struct fl_fib_stats s;
 
-	if (!o->filled && o->adopted) {
-		o->filled = true;
+	if (o->adopted)
 		overlay_repair_filled(o);
-	}
 	fl_fib_stats(o->fib, &s);
 	fl_debug("fib", "%u rows declared, %u installed, %u failed, %u in conflict", s.declared,
 		 s.installed, s.failed, s.conflicts);
@@ -130,6 +128,7 @@ void overlay_settle(struct fl_overlay *o)
 	if (o->in_snapshot || !o->complete)
 		return;
 	if (!o->adopted) {
+		overlay_repair_listen(o); /* before: else what happens in between is missed */
 		for (i = 0; i < o->conf.env->n_devices && r == 0; i++)
 			r = fl_fib_adopt(o->fib, o->conf.env->devices[i]);
 		if (r == 0)
@@ -141,6 +140,7 @@ void overlay_settle(struct fl_overlay *o)
 		o->adopted = true;
 		fl_backoff_reset(&o->adopt_backoff);
 		check_swept(o);
+		overlay_repair_fill(o);
 	}
 	fl_fib_commit(o->fib);
 }

@@ -55,7 +55,8 @@ struct fl_overlay {
 	uint32_t said; /* lines about single peers in this snapshot or walk */
 	uint32_t unsaid;
 	bool in_snapshot;
-	bool filled;   /* what was declared at first stands, or has failed */
+	bool filled;   /* what happens to rows is heard: not many are to be sent */
+	bool unheard;  /* for a while it was not, and since then not all has been compared */
 	bool complete; /* all leases are known: a first snapshot has ended */
 	bool adopted;  /* the kernel was compared once; before that nothing is sent to it */
 	bool swept;    /* and no row of ours is left that nobody declares */
@@ -109,7 +110,11 @@ void overlay_repair_init(struct fl_overlay *o);
 int overlay_repair_start(struct fl_overlay *o);
 /* The backend's devices are others now. @return 0 or -errno */
 int overlay_repair_filter(struct fl_overlay *o);
-/* What was declared at first stands: from now on listen to what happens to rows. */
+/* Listen to what happens to rows. */
+void overlay_repair_listen(struct fl_overlay *o);
+/* Rows are about to be sent: if they are many, do not listen meanwhile. */
+void overlay_repair_fill(struct fl_overlay *o);
+/* They have been sent. */
 void overlay_repair_filled(struct fl_overlay *o);
 void overlay_repair_done(struct fl_overlay *o);
 

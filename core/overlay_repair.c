@@ -16,6 +16,8 @@
 #define CALM_S	    10.	 /* a device that was well for so long is repaired at once */
 #define SLOW_MIN_S  180. /* the full comparison: every three to five minutes */
 #define SLOW_MORE_S 120u
+#define SLOW_SOON_S 2. /* after rows were sent that nobody has listened to */
+#define FILL_ROWS   1024u
 #define EVERYTHING  UINT32_MAX
 
 /* ---- what is looked at ---- */
@@ -146,12 +148,16 @@ static void on_mend(struct ev_loop *loop, ev_timer *w, int revents)
 	compare_all(o);
 }
 
-static void start_slow(struct fl_overlay *o)
+static void start_slow(struct fl_overlay *o, double after)
 {
-	double after = SLOW_MIN_S + fl_random_below(SLOW_MORE_S * 1000u) / 1e3;
-
+	ev_timer_stop(o->conf.loop, &o->slow);
 	ev_timer_set(&o->slow, after, 0.);
 	ev_timer_start(o->conf.loop, &o->slow);
+}
+
+static double slow_after(void)
+{
+	return SLOW_MIN_S + fl_random_below(SLOW_MORE_S * 1000u) / 1e3;
 }
 
 /* What it finds was missed before, so it is said as a fault of ours would be. */
@@ -162,7 +168,7 @@ static void on_slow(struct ev_loop *loop, ev_timer *w, int revents)
 
 	(void)loop;
 	(void)revents;
-	start_slow(o);
+	start_slow(o, slow_after());
 	if (!o->adopted || o->in_snapshot || ev_is_active(&o->mend))
 		return;
 	if (!mend_devices(o, EVERYTHING))
@@ -171,11 +177,12 @@ static void on_slow(struct ev_loop *loop, ev_timer *w, int revents)
 	fl_fib_stats(o->fib, &before);
 	compare_all(o);
 	fl_fib_stats(o->fib, &after);
-	if (after.amiss > before.amiss)
+	if (after.amiss > before.amiss && !o->unheard)
 		fl_warn("fib",
 			"the full comparison has found %llu rows amiss that were not "
 			"noticed; put right",
 			(unsigned long long)(after.amiss - before.amiss));
+	o->unheard = false;
 }
 
 /* ---- life ---- */
@@ -211,21 +218,47 @@ int overlay_repair_start(struct fl_overlay *o)
 	if (r == 0)
 		r = overlay_repair_filter(o);
 	if (r == 0)
-		start_slow(o);
+		start_slow(o, slow_after());
 	return r;
 }
 
-/* Not before: that the kernel tells us of each row of ours, and its filter drops it, takes a fifth
- * of the time that 16,000 peers need. What happens to rows meanwhile is found by a comparison. */
-void overlay_repair_filled(struct fl_overlay *o)
-{
-	static const uint32_t groups[] = {RTNLGRP_NEIGH, RTNLGRP_IPV4_ROUTE, RTNLGRP_NEXTHOP};
-	int r = overlay_repair_filter(o);
+static const uint32_t row_groups[] = {RTNLGRP_NEIGH, RTNLGRP_IPV4_ROUTE, RTNLGRP_NEXTHOP};
 
+void overlay_repair_listen(struct fl_overlay *o)
+{
+	int r;
+
+	if (o->filled)
+		return;
+	r = overlay_repair_filter(o);
 	if (r == 0)
-		r = fl_rtnl_watch_join(o->announced, groups, FL_ARRAY_SIZE(groups));
+		r = fl_rtnl_watch_join(o->announced, row_groups, FL_ARRAY_SIZE(row_groups));
+	o->filled = r == 0;
 	if (r < 0)
 		fl_warn("fib", "what others do to rows is not seen at once: %s", strerror(-r));
+}
+
+/* That the kernel tells us of each row of ours, and its filter drops it, takes a fifth of the time
+ * that 16,000 peers need. What happens to rows meanwhile is found by a comparison. */
+void overlay_repair_fill(struct fl_overlay *o)
+{
+	struct fl_fib_stats s;
+
+	fl_fib_stats(o->fib, &s);
+	if (!o->filled || s.declared - s.installed < FILL_ROWS)
+		return;
+	fl_rtnl_watch_leave(o->announced, row_groups, FL_ARRAY_SIZE(row_groups));
+	o->filled = false;
+	o->unheard = true;
+}
+
+void overlay_repair_filled(struct fl_overlay *o)
+{
+	if (o->filled)
+		return;
+	overlay_repair_listen(o);
+	if (o->unheard)
+		start_slow(o, SLOW_SOON_S);
 }
 
 void overlay_repair_done(struct fl_overlay *o)

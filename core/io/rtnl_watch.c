@@ -76,6 +76,16 @@ int fl_rtnl_watch_join(struct fl_rtnl_watch *w, const uint32_t *groups, size_t n
 	return 0;
 }
 
+void fl_rtnl_watch_leave(struct fl_rtnl_watch *w, const uint32_t *groups, size_t n_groups)
+{
+	for (size_t i = 0; i < n_groups; i++) {
+		int group = (int)groups[i];
+
+		(void)mnl_socket_setsockopt(w->sock, NETLINK_DROP_MEMBERSHIP, &group,
+					    sizeof(group));
+	}
+}
+
 static int set_up(struct mnl_socket *sock)
 {
 	int size = QUEUE_SIZE, fd = mnl_socket_get_fd(sock);

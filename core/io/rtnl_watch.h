@@ -29,6 +29,8 @@ int fl_rtnl_watch_create(struct ev_loop *loop, const uint32_t *groups, size_t n_
 
 /** Listen to more groups. @return 0 or -errno */
 int fl_rtnl_watch_join(struct fl_rtnl_watch *w, const uint32_t *groups, size_t n_groups);
+/** And no longer. */
+void fl_rtnl_watch_leave(struct fl_rtnl_watch *w, const uint32_t *groups, size_t n_groups);
 
 /** Have the kernel not even queue announcements of routes of @p protocol: those that the caller
  * makes itself, by the thousand. @return 0 or -errno */

@@ -456,6 +456,13 @@ int fl_rtnl_watch_join(struct fl_rtnl_watch *w, const uint32_t *groups, size_t n
 	return 0;
 }
 
+void fl_rtnl_watch_leave(struct fl_rtnl_watch *w, const uint32_t *groups, size_t n_groups)
+{
+	(void)w;
+	(void)groups;
+	(void)n_groups;
+}
+
 int fl_rtnl_watch_filter(struct fl_rtnl_watch *w, const struct fl_rtnl_watch_filter *f)
 {
 	(void)w;
