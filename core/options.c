@@ -134,6 +134,11 @@ static int read_args(struct reader *r, int argc, char **argv)
 	for (int i = 1; i < argc && !r->o->help;) {
 		int used;
 
+		/* What "${FLANNEL_ETCD_CAFILE}" of a unit leaves where nothing is set. */
+		if (!argv[i][0]) {
+			i++;
+			continue;
+		}
 		if (strcmp(argv[i], "--") == 0 && i + 1 == argc)
 			return 0;
 		if (strcmp(argv[i], "--") == 0)

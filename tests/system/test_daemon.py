@@ -19,7 +19,7 @@ def machine(world):
 def test_the_caller_gets_its_prompt_when_subnet_env_and_the_rules_are_there(machine):
     machine.world.config()
     assert machine.started("--ip-masq") == ""
-    assert "FLANNEL_SUBNET=10.5." in machine.subnet_env()
+    assert "FLANNEL_SUBNET=10.5." in machine.subnet_text()
     assert "flanneld masq" in machine.sh("iptables -t nat -S")
     machine.stop()
     assert machine.pid is None
@@ -51,7 +51,7 @@ def test_its_output_keeps_no_pipe_open(machine):
     assert said.endswith("code 9\n")
     assert os.path.exists(f"/proc/{machine.pid}"), "it has not ended"
     machine.world.config()
-    wait_until(machine.subnet_env, "it went on, and is ready")
+    wait_until(machine.subnet_text, "it went on, and is ready")
 
 
 def test_what_is_wrong_before_it_is_ready_is_seen_by_the_caller(machine):
@@ -83,10 +83,10 @@ def caller(machine):
 def test_it_waits_as_long_as_the_config_takes(machine):
     with caller(machine) as process:
         assert process.poll() is None
-        assert machine.subnet_env() == ""
+        assert machine.subnet_text() == ""
         machine.world.config()
         assert process.wait(20) == 0
-        assert "FLANNEL_SUBNET" in machine.subnet_env()
+        assert "FLANNEL_SUBNET" in machine.subnet_text()
 
 
 def test_the_time_limit_ends_the_waiting_and_not_the_daemon(machine):
@@ -96,7 +96,7 @@ def test_the_time_limit_ends_the_waiting_and_not_the_daemon(machine):
     code, said = machine.flanneld()
     assert code == 8 and f"{PIDFILE}: flanneld runs already, as process {machine.pid}" in said
     machine.world.config()
-    wait_until(machine.subnet_env, "it is ready")
+    wait_until(machine.subnet_text, "it is ready")
     machine.stop()
 
 
@@ -117,11 +117,11 @@ def test_a_stop_before_it_is_ready_is_no_success(machine):
 def test_a_second_one_is_refused_and_the_first_is_not_disturbed(machine):
     machine.world.config()
     machine.started()
-    first, env = machine.pid, machine.subnet_env()
+    first, env = machine.pid, machine.subnet_text()
     for background in (True, False):
         code, said = machine.flanneld(f"--pidfile={PIDFILE}", background=background)
         assert code == 8 and f"as process {first}" in said
-    assert (machine.pid, machine.subnet_env()) == (first, env)
+    assert (machine.pid, machine.subnet_text()) == (first, env)
     machine.stop()
 
 
@@ -130,8 +130,7 @@ def test_a_stale_pidfile_keeps_nobody_out(machine):
     machine.world.config()
     machine.started()
     old = machine.pid
-    machine.send(signal.SIGKILL)
-    wait_until(lambda: not os.path.exists(f"/proc/{old}"), "it is dead")
+    machine.kill()
     assert machine.pid == old
     machine.sh(f"echo 1 >{PIDFILE}")
     machine.started()

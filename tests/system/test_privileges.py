@@ -89,10 +89,10 @@ def test_user_works_on(machine):
     machine.started("--user=nobody:daemon", "--ip-masq")
     assert "flanneld masq" in machine.sh("iptables -t nat -S")
     wait_until(lambda: peer.subnet in machine.sh("ip route"), "the route stands")
-    env = machine.subnet_env()
+    env = machine.subnet_text()
     machine.stop()
     machine.started("--user=nobody:daemon", "--ip-masq")
-    assert machine.subnet_env() == env
+    assert machine.subnet_text() == env
     assert machine.sh("iptables -t nat -S").count("flanneld masq") > 0
 
 

@@ -108,13 +108,27 @@ static void reads_booleans_as_go_does(void **state)
 	expect_refusal(ARGS("--ip-masq="), NO_ENV, "--ip-masq=: must be true or false");
 }
 
+static void passes_over_an_empty_argument(void **state)
+{
+	struct run t;
+
+	(void)state;
+	expect_ok(&t, ARGS("", "--ip-masq", "", "-v", "1", ""), NO_ENV);
+	assert_true(t.o.ip_masq);
+	assert_int_equal(t.o.verbosity, 1);
+	done(&t);
+	expect_ok(&t, ARGS("--etcd-cafile", "", "-v=1"), NO_ENV);
+	assert_string_equal(t.o.etcd_cafile, "");
+	assert_int_equal(t.o.verbosity, 1);
+	done(&t);
+}
+
 static void refuses_what_is_no_flag(void **state)
 {
 	(void)state;
 	expect_refusal(ARGS("--ip-masq", "false"), NO_ENV, "unexpected argument \"false\"");
 	expect_refusal(ARGS("x", "--ip-masq"), NO_ENV, "unexpected argument \"x\"");
 	expect_refusal(ARGS("-"), NO_ENV, "unexpected argument \"-\"");
-	expect_refusal(ARGS(""), NO_ENV, "unexpected argument \"\"");
 	expect_refusal(ARGS("--", "--ip-masq"), NO_ENV, "unexpected argument \"--ip-masq\"");
 	expect_refusal(ARGS("---v=1"), NO_ENV, "bad flag syntax \"---v=1\"");
 	expect_refusal(ARGS("--=1"), NO_ENV, "bad flag syntax \"--=1\"");
@@ -398,6 +412,7 @@ int main(void)
 		cmocka_unit_test(takes_one_or_two_dashes_with_a_sign_or_a_space),
 		cmocka_unit_test(keeps_an_equals_sign_in_a_value_and_takes_values_with_dashes),
 		cmocka_unit_test(reads_booleans_as_go_does),
+		cmocka_unit_test(passes_over_an_empty_argument),
 		cmocka_unit_test(refuses_what_is_no_flag),
 		cmocka_unit_test(ends_the_flags_at_two_dashes),
 		cmocka_unit_test(names_an_unknown_flag_and_what_may_have_been_meant),

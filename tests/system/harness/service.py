@@ -54,6 +54,11 @@ class ServiceMachine(Machine):
         assert code == 0, said
         return said
 
+    def write(self, path, text, mode=0o644):
+        with open(self.path_of(path), "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(self.path_of(path), mode)
+
     # --- what runs
 
     @property
@@ -76,9 +81,12 @@ class ServiceMachine(Machine):
     def send(self, number):
         os.kill(self.pid, number)
 
-    def stop(self):
+    def kill(self):
+        self.stop(signal.SIGKILL)
+
+    def stop(self, number=signal.SIGTERM):
         pid = self.pid
-        os.kill(pid, signal.SIGTERM)
+        os.kill(pid, number)
         wait_until(lambda: not os.path.exists(f"/proc/{pid}"), "it has ended")
 
     # --- what is said
@@ -94,8 +102,12 @@ class ServiceMachine(Machine):
     def wait_syslog(self, text):
         wait_until(lambda: any(text in line for line in self.syslog()), f"«{text}» in syslog")
 
-    def subnet_env(self):
+    def subnet_text(self):
+        """Of subnet.env; empty if it is not there."""
         return self.sh("cat /run/flannel/subnet.env 2>/dev/null || :")
+
+    def subnet_env(self):
+        return dict(line.split("=", 1) for line in self.subnet_text().splitlines())
 
     def close(self):
         report = sanitizer_report("\n".join(self.syslog()))
