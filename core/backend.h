@@ -23,7 +23,7 @@ extern "C" {
 #endif
 
 /** Bump on any change of this header or of one that it includes. */
-#define FL_BACKEND_ABI 3u
+#define FL_BACKEND_ABI 4u
 
 struct fl_env;	   /* what flanneld offers to one backend; see the functions below */
 struct fl_rows;	   /* where a backend puts the rows of one peer */
@@ -212,6 +212,11 @@ FL_PUBLIC const struct fl_extif *fl_env_extif(const struct fl_env *env);
 /** The whole overlay network, IPv4. */
 FL_PUBLIC const struct fl_prefix *fl_env_network(const struct fl_env *env);
 
+/** True if people write the leases into a file, so that what stands for a missing BackendData must
+ * follow from the rest of the lease; and up() may get other BackendData than lease_data() has said.
+ * Constant. */
+FL_PUBLIC bool fl_env_by_hand(const struct fl_env *env);
+
 /**
  * Bytes that are this host's and stay over restarts: SHA-256 over /etc/machine-id (machine-id(5))
  * and @p salt.
@@ -323,6 +328,9 @@ FL_PUBLIC int fl_link_attach(struct fl_env *env, const char *name, uint32_t mtu,
 
 FL_PUBLIC uint32_t fl_link_ifindex(const struct fl_link *link);
 FL_PUBLIC const struct fl_mac *fl_link_mac(const struct fl_link *link);
+
+/** Give it another MAC address, which is kept from now on. @return 0 or -errno, which was logged */
+FL_PUBLIC int fl_link_set_mac(struct fl_link *link, const struct fl_mac *mac);
 
 /** Give it @p local as its only address inside the overlay network (others of the network go) and
  * bring it up. */

@@ -48,7 +48,7 @@ static void on_release_limit(struct ev_loop *loop, ev_timer *w, int revents)
 
 	(void)loop;
 	(void)revents;
-	fl_warn("daemon", "etcd did not answer in time; the lease stays until it expires");
+	fl_warn("daemon", "the store did not answer in time; the lease stays until it expires");
 	d->code = FL_EXIT_FAULT;
 	ev_break(d->loop, EVBREAK_ALL);
 }
@@ -204,8 +204,8 @@ static void on_lost(struct fl_store_listener *l, const char *why)
 {
 	struct daemon *d = fl_container_of(l, struct daemon, store_listener);
 
-	fl_err("daemon", "%s; forwarding stays as it is, but this host must not use the subnet",
-	       why);
+	fl_err("daemon",
+	       "%s; forwarding stays as it is, but this host must not go on with its lease", why);
 	daemon_quit(d, FL_EXIT_LEASE);
 }
 
@@ -232,7 +232,7 @@ static void on_config(struct fl_store_listener *l, const char *text, size_t len)
 	int r = fl_netconf_parse(text, len, &d->netconf, &why);
 
 	if (r < 0) {
-		fl_err("daemon", "%s/config: %s; waiting for a better one", d->opts->etcd_prefix,
+		fl_err("daemon", "%s: %s; waiting for a better one", fl_store_config_name(d->store),
 		       why ? why : strerror(-r));
 		daemon_host_status("network config refused: ", why ? why : "");
 		free(why);

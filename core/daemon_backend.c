@@ -166,6 +166,7 @@ static int create_backend(struct daemon *d)
 	d->env.listener = &d->env_listener;
 	d->env.extif = &d->iface.extif;
 	d->env.network = d->netconf.network;
+	d->env.by_hand = fl_store_by_hand(d->store);
 	d->env.runs_commands = d->ops->flags & FL_BACKEND_RUNS_COMMANDS;
 	r = d->ops->create(&d->env, d->netconf.backend, &d->backend);
 	if (r == 0)

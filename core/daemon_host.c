@@ -86,6 +86,8 @@ static void on_hup(struct ev_loop *loop, ev_signal *w, int revents)
 	(void)revents;
 	tell_reload(d);
 	fl_log_set_verbosity((int)d->opts->verbosity);
+	if (d->store)
+		fl_store_reload(d->store);
 	fl_info("daemon", "SIGHUP: the log is as at the start again, %s",
 		words_of((int)d->opts->verbosity));
 	if (d->stage == STAGE_READY)

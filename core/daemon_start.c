@@ -68,6 +68,8 @@ enum fl_exit daemon_open_store(struct daemon *d)
 	int r;
 
 	d->store_conf = (struct fl_store_conf){
+		.url = o->store,
+		.subnet = o->subnet,
 		.endpoints = o->etcd_endpoints,
 		.prefix = o->etcd_prefix,
 		.ca_file = o->etcd_cafile,

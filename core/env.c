@@ -21,6 +21,11 @@ const struct fl_extif *fl_env_extif(const struct fl_env *env)
 	return env->extif;
 }
 
+bool fl_env_by_hand(const struct fl_env *env)
+{
+	return env->by_hand;
+}
+
 const struct fl_prefix *fl_env_network(const struct fl_env *env)
 {
 	return &env->network;

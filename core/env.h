@@ -25,6 +25,7 @@ struct fl_env {
 	struct fl_env_listener *listener;
 	const struct fl_extif *extif;
 	struct fl_prefix network;
+	bool by_hand;	    /* fl_env_by_hand() */
 	bool runs_commands; /* FL_BACKEND_RUNS_COMMANDS, and the operator allows it */
 	uint32_t devices[FL_ENV_DEVICES_MAX]; /* ifindex of each device that is the backend's own */
 	uint32_t n_devices;

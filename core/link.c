@@ -14,8 +14,7 @@
 #define LINK_ATTRS_MAX 32u
 #define STRAY_ADDRS    16u /* removed per dump; more take another round */
 #define DUMP_TRIES     5   /* an interrupted dump is read again */
-
-#define ATTR_MAX 16u /* bytes of an attribute: an IPv6 address */
+#define ATTR_MAX       16u /* bytes of an attribute: an IPv6 address */
 
 struct fl_link {
 	struct fl_env *env; /* borrowed */
@@ -306,6 +305,18 @@ uint32_t fl_link_ifindex(const struct fl_link *link)
 const struct fl_mac *fl_link_mac(const struct fl_link *link)
 {
 	return &link->mac;
+}
+
+int fl_link_set_mac(struct fl_link *link, const struct fl_mac *mac)
+{
+	const struct fl_rtmsg_link l = {.ifindex = link->ifindex, .mac = *mac, .has_mac = true};
+	int r = link_change(link->env->rtnl, RTM_NEWLINK, &l, 0);
+
+	if (r < 0)
+		fl_err("link", "%s: keeps its MAC: %s", link->name, strerror(-r));
+	else
+		link->mac = *mac;
+	return r;
 }
 
 /* Addresses of the overlay network on the device that are not the wanted one. */

@@ -211,6 +211,18 @@ static int check_certificate(struct reader *r)
 	return 0;
 }
 
+/* In etcd, the subnet that we had before is asked for; a file says whose is which. */
+static int check_subnet(struct reader *r)
+{
+	const struct fl_options *o = r->o;
+	char subnet[FL_PREFIX_STRLEN];
+
+	if (!fl_prefix_is_set(&o->subnet) || strchr(o->store, ':'))
+		return 0;
+	return refuse(r, origin_of(r, "subnet"), fl_prefix_format(&o->subnet, subnet),
+		      "needs --store=file:///PATH, too");
+}
+
 static int check_margin(struct reader *r)
 {
 	const struct origin *by = origin_of(r, "subnet-lease-renew-margin");
@@ -383,6 +395,8 @@ static int read_all(struct reader *r, int argc, char **argv)
 	error = read_env(r);
 	if (error == 0)
 		error = check_certificate(r);
+	if (error == 0)
+		error = check_subnet(r);
 	if (error == 0)
 		error = check_margin(r);
 	if (error == 0)

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "base/addr.h"
 #include "base/log.h"
 
 /** Repeatable option: a NULL-terminated, owned vector; NULL while empty. */
@@ -16,6 +17,8 @@ struct fl_strings {
 
 /** Everything that can be set. Strings are owned, never NULL ("" if not given). */
 struct fl_options {
+	char *store;		 /* which one: see fl_store_check_url() */
+	struct fl_prefix subnet; /* our lease in a store by hand; or none */
 	char *etcd_endpoints;
 	char *etcd_prefix;
 	char *etcd_keyfile;

@@ -17,6 +17,22 @@
 #define NO_KUBERNETES "Kubernetes is not supported; flanneld keeps its leases in etcd"
 
 const struct fl_option fl_option_table[] = {
+	{.name = "store",
+	 .type = FL_OPTION_STORE,
+	 .group = FL_GROUP_STORE,
+	 FIELD(store),
+	 .def = "etcd",
+	 .arg = "etcd|URL",
+	 .help = "where the network config and the leases are: in etcd, or in a file that people "
+		 "write, file:///PATH"},
+	{.name = "subnet",
+	 .type = FL_OPTION_SUBNET,
+	 .group = FL_GROUP_STORE,
+	 FIELD(subnet),
+	 .def = "",
+	 .arg = "SUBNET",
+	 .help = "which lease in the file is this host's, if not the one with its address as "
+		 "PublicIP; only with --store=file:///PATH"},
 	{.name = "etcd-endpoints",
 	 .type = FL_OPTION_URLS,
 	 .group = FL_GROUP_ETCD,
@@ -429,6 +445,7 @@ const char *fl_option_env(const struct fl_option *opt, char buf[FL_OPTION_ENV_MA
 #define HELP_WIDTH  80u
 
 static const char *const group_titles[FL_GROUP_REFUSED] = {
+	[FL_GROUP_STORE] = "Store",
 	[FL_GROUP_ETCD] = "etcd",
 	[FL_GROUP_INTERFACE] = "Interface",
 	[FL_GROUP_LEASE] = "Lease and backend",

@@ -18,9 +18,11 @@ enum fl_option_type {
 	FL_OPTION_LIST,	      /* struct fl_strings: repeatable */
 	FL_OPTION_REGEXES,    /* struct fl_strings: likewise, each a pattern of extif.h */
 	FL_OPTION_URLS,	      /* char *: comma list of http(s) URLs */
+	FL_OPTION_STORE,      /* char *: the name or URL of a store */
 	FL_OPTION_FOLDER,     /* char *: /like/this, also written like/this/ */
 	FL_OPTION_IP,	      /* char *: an address; "" stands for the default */
 	FL_OPTION_HOST,	      /* char *: likewise, IPv4, and one that a host can have */
+	FL_OPTION_SUBNET,     /* struct fl_prefix: an IPv4 network; "": none */
 	FL_OPTION_BOOL,	      /* bool, as in Go: -x, -x=false, never -x false */
 	FL_OPTION_NUMBER,     /* uint64_t, min..max, as Go reads an int: also 0x10, +1_000 */
 	FL_OPTION_DURATION,   /* uint64_t, seconds, min..max */
@@ -32,6 +34,7 @@ enum fl_option_type {
 
 /** Where --help shows it. */
 enum fl_option_group {
+	FL_GROUP_STORE,
 	FL_GROUP_ETCD,
 	FL_GROUP_INTERFACE,
 	FL_GROUP_LEASE,

@@ -18,6 +18,7 @@
 #include "extif.h"
 #include "options.h"
 #include "options_table.h"
+#include "store/store.h"
 
 #define SHOWN_MAX 80u /* bytes of a value that a message repeats */
 
@@ -347,6 +348,28 @@ static int set_urls(const struct fl_option *opt, const char *value, void *field,
 	return r;
 }
 
+/* --- the store */
+
+static int set_store(const struct fl_option *opt, const char *value, void *field, char **rule)
+{
+	int r = fl_store_check_url(value, rule);
+
+	return r < 0 ? r : set_text(opt, value[0] ? value : opt->def, field, rule);
+}
+
+static int set_subnet(const struct fl_option *opt, const char *value, void *field, char **rule)
+{
+	struct fl_prefix subnet = {0};
+
+	(void)opt;
+	if (value[0] && (fl_prefix_parse(value, &subnet) < 0 || subnet.addr.family != AF_INET ||
+			 !fl_prefix_is_masked(&subnet)))
+		return rule_is(rule, "must be an IPv4 network with its host bits clear, such as "
+				     "10.5.52.0/24");
+	*(struct fl_prefix *)field = subnet;
+	return 0;
+}
+
 /* --- table, then values */
 
 typedef int (*setter)(const struct fl_option *opt, const char *value, void *field, char **rule);
@@ -359,9 +382,11 @@ static const setter setters[] = {
 	[FL_OPTION_LIST] = add_item,
 	[FL_OPTION_REGEXES] = add_regex,
 	[FL_OPTION_URLS] = set_urls,
+	[FL_OPTION_STORE] = set_store,
 	[FL_OPTION_FOLDER] = set_folder,
 	[FL_OPTION_IP] = set_ip,
 	[FL_OPTION_HOST] = set_ip,
+	[FL_OPTION_SUBNET] = set_subnet,
 	[FL_OPTION_BOOL] = set_bool,
 	[FL_OPTION_NUMBER] = set_number,
 	[FL_OPTION_DURATION] = set_duration,

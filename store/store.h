@@ -21,8 +21,10 @@ struct fl_store_listener;
 
 /** How to reach the store. Borrowed; must outlive it. Strings may be NULL or "" where not given. */
 struct fl_store_conf {
-	const char *endpoints; /* comma list of URLs */
-	const char *prefix;    /* "/coreos.com/network" */
+	const char *url;	 /* which store: see fl_store_check_url(); not given: etcd */
+	struct fl_prefix subnet; /* a store by hand: the lease with this subnet is ours; or none */
+	const char *endpoints;	 /* comma list of URLs */
+	const char *prefix;	 /* "/coreos.com/network" */
 	const char *ca_file;
 	const char *cert_file;
 	const char *key_file;
@@ -101,6 +103,8 @@ struct fl_store_stats {
 
 /** What each store implements. */
 struct fl_store_ops {
+	/** fl_store_check_url() for one of this store's scheme. NULL: the scheme's name is all. */
+	int (*check_url)(const char *url, char **why);
 	int (*create)(struct ev_loop *loop, const struct fl_store_conf *conf,
 		      struct fl_store_listener *listener, struct fl_store **ret, char **why);
 	int (*fetch_config)(struct fl_store *s);
@@ -109,17 +113,28 @@ struct fl_store_ops {
 	int (*watch)(struct fl_store *s);
 	int (*change)(struct fl_store *s, const struct fl_lease *mine, const struct fl_lease **own);
 	int (*release)(struct fl_store *s);
+	void (*reload)(struct fl_store *s); /* NULL: nothing to do */
 	void (*stats)(const struct fl_store *s, struct fl_store_stats *ret);
 	void (*destroy)(struct fl_store *s);
+	bool by_hand; /* fl_store_by_hand() */
 };
 
 struct fl_store {
 	const struct fl_store_ops *ops;
 	struct fl_store_listener *listener;
+	char *config_name; /* owned; fl_store_create() makes it */
 };
 
 /**
- * Create the store that @p conf->endpoints asks for (the table of stores is in store.c).
+ * Whether @p url names a store: "etcd" (also ""), or "file:///PATH" for one that people write by
+ * hand.
+ * @param why  set on -EINVAL: what it must be, owned by the caller
+ * @return 0, -EINVAL, -ENOMEM
+ */
+int fl_store_check_url(const char *url, char **why);
+
+/**
+ * Create the store that @p conf->url asks for (the table of stores is in store.c).
  * @param why  set on -EINVAL: which setting is wrong, one line, owned by the caller
  */
 int fl_store_create(struct ev_loop *loop, const struct fl_store_conf *conf,
@@ -127,6 +142,16 @@ int fl_store_create(struct ev_loop *loop, const struct fl_store_conf *conf,
 /** Stops everything, tells nobody; NULL is a no-op. Of the listener's functions, only config(),
  * acquired(), lost() and released() may call it. */
 void fl_store_destroy(struct fl_store *s);
+
+/** Where the network config is, for messages: "/coreos.com/network/config". Borrowed. */
+const char *fl_store_config_name(const struct fl_store *s);
+
+/** True if people write the leases, and we only read them: then a lease may be without BackendData,
+ * and our own may have other than we asked for. */
+bool fl_store_by_hand(const struct fl_store *s);
+
+/** Files that it reads may have changed (SIGHUP): look at them now. */
+void fl_store_reload(struct fl_store *s);
 
 /** Get the network config, waiting until there is one. Ends in config(). May be called again (the
  * last text was no good): then it waits for a text that differs from the one it reported last, and
@@ -138,9 +163,10 @@ int fl_store_fetch_config(struct fl_store *s);
  * flannel does: one with our PublicIP that nc allows is taken over (a reservation, without TTL,
  * stays one), one that nc does not allow is deleted; else @p previous (may be none) if free and
  * allowed; else a pick of the allocator. Creation is exclusive; a lost race begins again. An
- * exhausted pool is said (which, how many) and waited out. A subnet that holds @p underlay, our
- * address on the underlay (may be none), or our PublicIP counts as one that nc does not allow: the
- * others' tunnels to us would lead into themselves. Ends in acquired().
+ * exhausted pool is said (which, how many) and waited out. A store by hand looks for the lease that
+ * was given to us, and waits until there is one; @p mine tells who we are. A subnet that holds @p
+ * underlay, our address on the underlay (may be none), or our PublicIP counts as one that nc does
+ * not allow: the others' tunnels to us would lead into themselves. Ends in acquired().
  */
 int fl_store_acquire(struct fl_store *s, const struct fl_netconf *nc, const struct fl_lease *mine,
 		     const struct fl_prefix *previous, const struct fl_addr *underlay);
@@ -152,13 +178,15 @@ int fl_store_watch(struct fl_store *s);
 /**
  * After acquired(): the own lease says @p mine (all but its subnet, copied) from now on, for this
  * host has another address (S12). It is written over what we have written before, and over nothing
- * else: if another host holds it by now, that is lost(). Tried until it stands; nobody is told.
+ * else: if another host holds it by now, that is lost(). Tried until it stands; nobody is told. A
+ * store by hand only says that it has to be changed.
  * @param own  the lease as it is now, in place of what acquired() has handed out; borrowed likewise
  * @return 0; -EINVAL while no lease is ours; -ENOMEM (all is as before)
  */
 int fl_store_change(struct fl_store *s, const struct fl_lease *mine, const struct fl_lease **own);
 
-/** Delete the own lease, if it is still ours; a reservation stays, which is no error. Ends in
+/** Delete the own lease, if it is still ours; a reservation stays, which is no error, and so does
+ * any lease of a store by hand. Ends in
  * released(), soon: one attempt. */
 int fl_store_release(struct fl_store *s);
 

@@ -10,10 +10,49 @@
 int vxlan_lease_data(const struct vxlan_self *self, char buf[FL_BACKEND_DATA_MAX])
 {
 	char mac[FL_MAC_STRLEN];
-	int n = snprintf(buf, FL_BACKEND_DATA_MAX, "{\"VNI\":%u,\"VtepMAC\":\"%s\"}", self->vni,
-			 fl_mac_format(&self->mac, mac));
+	int n;
+
+	buf[0] = '\0';
+	if (self->by_hand)
+		return 0;
+	n = snprintf(buf, FL_BACKEND_DATA_MAX, "{\"VNI\":%u,\"VtepMAC\":\"%s\"}", self->vni,
+		     fl_mac_format(&self->mac, mac));
 
 	return n > 0 && (uint32_t)n < FL_BACKEND_DATA_MAX ? 0 : -ENOSPC;
+}
+
+static bool is_missing(const struct fl_json *v)
+{
+	return !v || fl_json_type(v) == FL_JSON_NULL;
+}
+
+struct fl_mac vxlan_plain_mac(const struct fl_addr *public_ip)
+{
+	const uint8_t *ip = public_ip->bytes;
+
+	/* 0x0e: given locally, one station */
+	return (struct fl_mac){{0x0e, 0xf1, ip[0], ip[1], ip[2], ip[3]}};
+}
+
+int vxlan_told_mac(const struct fl_lease *lease, struct fl_mac *ret)
+{
+	struct fl_mac mac = vxlan_plain_mac(&lease->public_ip);
+	const struct fl_json *v;
+	struct fl_json *data = NULL;
+	const char *text;
+	int r = 0;
+
+	if (lease->backend_data)
+		r = fl_json_parse(lease->backend_data, strlen(lease->backend_data), &data, NULL);
+	v = fl_json_get(data, "VtepMAC");
+	text = v ? fl_json_string(v) : NULL;
+	if (r == 0 && !is_missing(v) &&
+	    (!text || fl_mac_parse(text, &mac) < 0 || !fl_mac_is_unicast(&mac)))
+		r = -EINVAL;
+	fl_json_destroy(data);
+	if (r == 0)
+		*ret = mac;
+	return r;
 }
 
 static int check_vni(const struct vxlan_self *self, const struct fl_json *data,
@@ -22,7 +61,7 @@ static int check_vni(const struct vxlan_self *self, const struct fl_json *data,
 	const struct fl_json *v = fl_json_get(data, "VNI");
 	int64_t vni;
 
-	if (!v || fl_json_type(v) == FL_JSON_NULL) /* flannel 0.11 writes none */
+	if (is_missing(v)) /* flannel 0.11 writes none */
 		return 0;
 	if (fl_json_int(v, &vni) < 0)
 		return fl_rows_reject(rows, "VNI in its BackendData is %s, must be %u",
@@ -41,6 +80,8 @@ static int take_mac(const struct vxlan_self *self, const struct fl_json *data, s
 	const struct fl_json *v = fl_json_get(data, "VtepMAC");
 	const char *text = v ? fl_json_string(v) : NULL;
 
+	if (self->by_hand && is_missing(v))
+		return 0; /* the plain one */
 	if (!text)
 		return fl_rows_reject(rows, "its BackendData has no VtepMAC that is a string");
 	if (fl_mac_parse(text, mac) < 0 || !fl_mac_is_unicast(mac))
@@ -56,6 +97,9 @@ static int parse_data(const struct vxlan_self *self, const struct fl_lease *peer
 	struct fl_json *data = NULL;
 	int r;
 
+	*mac = vxlan_plain_mac(&peer->public_ip);
+	if (!peer->backend_data && self->by_hand)
+		return 0;
 	if (!peer->backend_data)
 		return fl_rows_reject(rows, "it has no BackendData");
 	r = fl_json_parse(peer->backend_data, strlen(peer->backend_data), &data, NULL);

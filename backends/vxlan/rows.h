@@ -10,9 +10,20 @@ struct vxlan_self {
 	uint32_t ifindex; /* of flannel.VNI */
 	struct fl_mac mac;
 	struct fl_addr public_ip;
+	bool by_hand; /* fl_env_by_hand() */
 };
 
-/** {"VNI":1,"VtepMAC":"02:..."} @return 0, -ENOSPC */
+/** The MAC of a lease by hand that does not say it: 0e:f1 and the four bytes of @p public_ip, which
+ * anybody can work out. */
+struct fl_mac vxlan_plain_mac(const struct fl_addr *public_ip);
+
+/**
+ * The MAC that @p lease, ours, tells the others; for leases by hand.
+ * @return 0; -EINVAL: it tells none that can be used; -ENOMEM
+ */
+int vxlan_told_mac(const struct fl_lease *lease, struct fl_mac *ret);
+
+/** {"VNI":1,"VtepMAC":"02:..."}, or nothing for leases by hand. @return 0, -ENOSPC */
 int vxlan_lease_data(const struct vxlan_self *self, char buf[FL_BACKEND_DATA_MAX]);
 
 /* Ways to a peer: encapsulated, or direct, which is the ifindex of the link it is on. */

@@ -26,6 +26,10 @@ static int derive_mac(struct fl_env *env, const struct vxlan_self *self, struct 
 	uint8_t hash[32];
 	int r;
 
+	if (self->by_hand) {
+		*ret = vxlan_plain_mac(&self->public_ip);
+		return 0;
+	}
 	snprintf(salt, sizeof(salt), "%u %s", self->vni, fl_addr_format(&self->public_ip, ip));
 	r = fl_env_host_hash(env, salt, hash);
 	if (r == -ENOENT) {
@@ -142,6 +146,7 @@ static int prepare(struct fl_env *env, const struct fl_json *conf, struct fl_bac
 		return r;
 	be->self.vni = be->conf.vni;
 	be->self.public_ip = be->extif->public_ip;
+	be->self.by_hand = fl_env_by_hand(env);
 	r = ensure_device(env, be);
 	if (r < 0)
 		return r;
@@ -182,12 +187,33 @@ static uint32_t mtu(struct fl_backend *be, uint32_t underlay_mtu)
 	return vxlan_mtu(&be->conf, underlay_mtu);
 }
 
+/* A device of an earlier run may have another MAC than the lease tells the others. */
+static int take_told_mac(struct fl_backend *be, const struct fl_lease *own)
+{
+	char text[FL_MAC_STRLEN];
+	struct fl_mac mac;
+	int r = vxlan_told_mac(own, &mac);
+
+	if (r == -EINVAL)
+		fl_err("vxlan", "our lease: BackendData.VtepMAC is no address of one station");
+	if (r < 0 || fl_mac_equal(&mac, &be->self.mac))
+		return r;
+	r = fl_link_set_mac(be->link, &mac);
+	if (r < 0)
+		return r;
+	be->self.mac = mac;
+	fl_info("vxlan", "flannel.%u: MAC %s, as our lease says", be->self.vni,
+		fl_mac_format(&mac, text));
+	return 0;
+}
+
 /* A /32, so that no broadcast routes appear; it is the source of what the host itself sends. */
 static int up(struct fl_backend *be, const struct fl_lease *own)
 {
 	struct fl_prefix local = {.addr = own->subnet.addr, .len = 32};
+	int r = be->self.by_hand ? take_told_mac(be, own) : 0;
 
-	return fl_link_up(be->link, &local);
+	return r < 0 ? r : fl_link_up(be->link, &local);
 }
 
 static int check(const struct fl_json *conf)

@@ -31,7 +31,12 @@ def started(host, folder):
     """Step 3, by hand, until subnet.env is there: flanneld's process."""
     check = host.sh(block("host"))
     assert "interface eth0\n" in check and f"address {host.address}\n" in check
-    daemon = host.daemon(block("flanneld"), f"{folder}/log-{host.address}")
+    return running(host, folder, "flanneld")
+
+
+def running(host, folder, name):
+    """That block of README, which starts flanneld, until subnet.env is there."""
+    daemon = host.daemon(block(name), f"{folder}/log-{host.address}")
 
     def has_subnet():
         assert daemon.running(), daemon.log()
@@ -81,6 +86,24 @@ def test_the_walk_of_readme_leads_to_containers_that_ping_each_other(machines, f
         for daemon in daemons:
             daemon.close()
     assert not any(sanitizer_report(daemon.log()) for daemon in daemons)
+
+
+def test_two_machines_without_etcd_ping_each_other(machines, folder):
+    hosts = machines[1:]
+    daemons = []
+    try:
+        for host in hosts:
+            host.sh(block("network.json"))
+            daemons.append(running(host, folder, "file store"))
+        assert [subnet_of(host) for host in hosts] == ["10.5.1", "10.5.2"]
+        for host in hosts:
+            host.sh(block("container"))
+        wait_until(lambda: "3 received" in hosts[0].sh(
+            "ip netns exec c1 ping -c 3 -i 0.2 -W 1 10.5.2.2 || :"), "a ping to the other")
+        assert [daemon.stop() for daemon in daemons] == [0, 0]
+    finally:
+        for daemon in daemons:
+            daemon.close()
 
 
 def test_the_files_of_the_walk_are_shut_to_others(machines):

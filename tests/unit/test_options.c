@@ -23,6 +23,8 @@ static void gives_every_option_its_default(void **state)
 	expect_ok(&t, ARGS(), NO_ENV);
 	assert_string_equal(t.o.etcd_endpoints, "http://127.0.0.1:4001,http://127.0.0.1:2379");
 	assert_string_equal(t.o.etcd_prefix, "/coreos.com/network");
+	assert_string_equal(t.o.store, "etcd");
+	assert_false(fl_prefix_is_set(&t.o.subnet));
 	assert_string_equal(t.o.etcd_keyfile, "");
 	assert_string_equal(t.o.etcd_certfile, "");
 	assert_string_equal(t.o.etcd_cafile, "");
@@ -51,6 +53,30 @@ static void gives_every_option_its_default(void **state)
 	assert_string_equal(t.o.check_config, "");
 	assert_string_equal(t.log, "");
 	done(&t);
+}
+
+static void takes_a_file_as_store_and_then_a_subnet(void **state)
+{
+	char text[FL_PREFIX_STRLEN];
+	struct run t;
+
+	(void)state;
+	expect_ok(&t, ARGS("--store=file:///etc/x", "--subnet=10.5.1.0/24"), NO_ENV);
+	assert_string_equal(t.o.store, "file:///etc/x");
+	assert_string_equal(fl_prefix_format(&t.o.subnet, text), "10.5.1.0/24");
+	done(&t);
+	expect_ok(&t, ARGS("--store=", "--subnet="), NO_ENV);
+	assert_string_equal(t.o.store, "etcd");
+	done(&t);
+	expect_refusal(ARGS("--store=file:/etc/x"), NO_ENV,
+		       "--store=file:/etc/x: must be file:///PATH, the absolute path of a file, "
+		       "without %, ? and #");
+	expect_refusal(ARGS("--store=x"), NO_ENV, "--store=x: must be etcd or file:///PATH");
+	expect_refusal(ARGS("--subnet=10.5.1.0/24"), NO_ENV,
+		       "--subnet=10.5.1.0/24: needs --store=file:///PATH, too");
+	expect_refusal(ARGS("--store=file:///x", "--subnet=10.5.1.0"), NO_ENV,
+		       "--subnet=10.5.1.0: must be an IPv4 network with its host bits clear, such "
+		       "as 10.5.52.0/24");
 }
 
 static void takes_one_or_two_dashes_with_a_sign_or_a_space(void **state)
@@ -409,6 +435,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(gives_every_option_its_default),
+		cmocka_unit_test(takes_a_file_as_store_and_then_a_subnet),
 		cmocka_unit_test(takes_one_or_two_dashes_with_a_sign_or_a_space),
 		cmocka_unit_test(keeps_an_equals_sign_in_a_value_and_takes_values_with_dashes),
 		cmocka_unit_test(reads_booleans_as_go_does),

@@ -320,6 +320,61 @@ static void rejects_an_address_of_the_other_family(void **state)
 	rejects("fd00::1", "{\"VtepMAC\":\"02:00:00:00:00:02\"}", "PublicIP fd00::1");
 }
 
+static void a_lease_by_hand_may_leave_its_mac_to_its_address(void **state)
+{
+	static const char *const data[] = {NULL, "{}", "{\"VNI\":1,\"VtepMAC\":null}"};
+	struct vxlan_self self = self_of(1);
+	char text[FL_MAC_STRLEN], buf[FL_BACKEND_DATA_MAX] = "x";
+	struct fl_rows rows = {0};
+
+	(void)state;
+	self.by_hand = true;
+	for (size_t i = 0; i < FL_ARRAY_SIZE(data); i++) {
+		struct fl_lease peer = peer_of("10.5.2.0/24", "192.168.1.2", data[i]);
+
+		fl_rows_reset(&rows);
+		assert_int_equal(vxlan_rows(&self, &peer, VXLAN_ENCAPSULATED, &rows), 0);
+		assert_string_equal(fl_mac_format(&rows.rows[0].mac, text), "0e:f1:c0:a8:01:02");
+		assert_string_equal(fl_mac_format(&rows.rows[1].mac, text), "0e:f1:c0:a8:01:02");
+	}
+	fl_rows_done(&rows);
+	assert_int_equal(vxlan_lease_data(&self, buf), 0);
+	assert_string_equal(buf, "");
+}
+
+static void a_lease_by_hand_with_a_bad_mac_is_no_better_than_another(void **state)
+{
+	struct vxlan_self self = self_of(1);
+	struct fl_lease peer = peer_of("10.5.2.0/24", "192.168.1.2", "{\"VtepMAC\":\"x\"}");
+	struct fl_rows rows = {0};
+	struct fl_mac mac;
+
+	(void)state;
+	self.by_hand = true;
+	assert_int_equal(vxlan_rows(&self, &peer, VXLAN_ENCAPSULATED, &rows), -EBADMSG);
+	assert_int_equal(vxlan_told_mac(&peer, &mac), -EINVAL);
+	peer.backend_data = "{\"VtepMAC\":[]}";
+	assert_int_equal(vxlan_rows(&self, &peer, VXLAN_ENCAPSULATED, &rows), -EBADMSG);
+	assert_int_equal(vxlan_told_mac(&peer, &mac), -EINVAL);
+	peer.backend_data = "{\"VNI\":2}";
+	assert_int_equal(vxlan_rows(&self, &peer, VXLAN_ENCAPSULATED, &rows), -EBADMSG);
+	fl_rows_done(&rows);
+}
+
+static void our_lease_by_hand_tells_our_mac(void **state)
+{
+	struct fl_lease own = peer_of("10.5.2.0/24", "192.168.1.2", NULL);
+	char text[FL_MAC_STRLEN];
+	struct fl_mac mac;
+
+	(void)state;
+	assert_int_equal(vxlan_told_mac(&own, &mac), 0);
+	assert_string_equal(fl_mac_format(&mac, text), "0e:f1:c0:a8:01:02");
+	own.backend_data = "{\"VtepMAC\":\"02:00:00:00:00:07\"}";
+	assert_int_equal(vxlan_told_mac(&own, &mac), 0);
+	assert_string_equal(fl_mac_format(&mac, text), "02:00:00:00:00:07");
+}
+
 static void writes_the_lease_data_as_flannel_does(void **state)
 {
 	struct vxlan_self self = self_of(16777215);
@@ -349,6 +404,9 @@ int main(void)
 		cmocka_unit_test(rejects_data_without_a_good_mac),
 		cmocka_unit_test(rejects_our_own_mac_and_address),
 		cmocka_unit_test(rejects_an_address_of_the_other_family),
+		cmocka_unit_test(a_lease_by_hand_may_leave_its_mac_to_its_address),
+		cmocka_unit_test(a_lease_by_hand_with_a_bad_mac_is_no_better_than_another),
+		cmocka_unit_test(our_lease_by_hand_tells_our_mac),
 		cmocka_unit_test(writes_the_lease_data_as_flannel_does),
 	};
 
