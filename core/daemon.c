@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/trim.h"
+#include "daemon_health.h"
 #include "io/notify.h"
 #include "io/rtnl.h"
 #include "overlay.h"
@@ -115,7 +116,7 @@ static void on_trim(struct ev_loop *loop, ev_timer *w, int revents)
 	fl_trim();
 }
 
-static void become_ready(struct daemon *d)
+void daemon_become_ready(struct daemon *d)
 {
 	char subnet[FL_PREFIX_STRLEN];
 	int r = write_subnet_env(d);
@@ -132,22 +133,6 @@ static void become_ready(struct daemon *d)
 	daemon_host_ready(d);
 	warn_if_not_forwarding();
 	ev_timer_start(d->loop, &d->trim);
-}
-
-static void on_firewall(struct fl_firewall_listener *l, int error, const char *why)
-{
-	struct daemon *d = fl_container_of(l, struct daemon, firewall_listener);
-
-	if (error)
-		fl_err("firewall", "rules not installed: %s", why);
-	if (d->stage != STAGE_RULES)
-		return;
-	/* Without masquerade containers that were promised the outside have none; forward rules
-	 * matter only where the FORWARD policy is DROP. */
-	if (error && d->opts->ip_masq)
-		daemon_quit(d, FL_EXIT_FIREWALL);
-	else
-		become_ready(d);
 }
 
 /* --- the lease */
@@ -188,16 +173,12 @@ static void on_acquired(struct fl_store_listener *l, const struct fl_lease_recor
 
 void daemon_go_on(struct daemon *d)
 {
-	int r;
-
 	d->stage = STAGE_RULES;
 	daemon_say_leftovers(d);
 	start_overlay(d);
 	if (d->stage != STAGE_RULES)
 		return;
-	r = fl_firewall_apply(d->firewall, &d->netconf.network, &d->subnet);
-	if (r < 0)
-		on_firewall(&d->firewall_listener, r, strerror(-r));
+	daemon_apply_rules(d);
 }
 
 static void on_lost(struct fl_store_listener *l, const char *why)
@@ -307,7 +288,7 @@ static const struct fl_store_listener_ops store_listener_ops = {
 static void start_watchers(struct daemon *d)
 {
 	d->store_listener.ops = &store_listener_ops;
-	d->firewall_listener.applied = on_firewall;
+	daemon_rules_init(d);
 	(void)signal(SIGPIPE, SIG_IGN); /* a write to a gone peer is an error code, not our end */
 	ev_set_userdata(d->loop, d);
 	ev_signal_init(&d->on_term, on_stop_signal, SIGTERM);
@@ -328,6 +309,9 @@ static enum fl_exit start(struct daemon *d)
 	if (code)
 		return code;
 	daemon_say_interface(d);
+	code = daemon_open_health(d);
+	if (code)
+		return code;
 	code = daemon_open_firewall(d);
 	if (code)
 		return code;
@@ -339,9 +323,11 @@ static enum fl_exit start(struct daemon *d)
 
 static void finish(struct daemon *d)
 {
-	daemon_backend_done(d); /* first: the leases that it was given are the others' */
+	daemon_health_done(d);
+	daemon_backend_done(d); /* before the store: the leases that it was given are the others' */
 	fl_overlay_destroy(d->overlay);
 	fl_store_destroy(d->store);
+	ev_timer_stop(d->loop, &d->rules_retry);
 	fl_firewall_destroy(d->firewall);
 	if (d->has_netconf)
 		fl_netconf_done(&d->netconf);
@@ -360,6 +346,7 @@ int fl_daemon_run(const struct fl_options *opts, struct fl_detach **ready)
 		fl_err("daemon", "no event loop: %s", strerror(errno));
 		return FL_EXIT_FAULT;
 	}
+	d.started_s = ev_time();
 	d.code = start(&d);
 	if (!d.code)
 		ev_run(d.loop, 0);

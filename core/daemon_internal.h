@@ -1,17 +1,19 @@
 /* core/daemon_internal.h - what the daemon's files share: daemon.c (the life), daemon_start.c (what
- * is there before the loop turns), daemon_backend.c (the backend's part), daemon_host.c (the
- * service manager and signals). */
+ * is there before the loop turns), daemon_backend.c (the backend's part), daemon_rules.c (the
+ * firewall's), daemon_health.c (what is shown), daemon_host.c (the service manager and signals). */
 #ifndef FL_DAEMON_INTERNAL_H
 #define FL_DAEMON_INTERNAL_H
 
 #include <ev.h>
 
+#include "base/backoff.h"
 #include "daemon.h"
 #include "env.h"
 #include "extif.h"
 #include "firewall.h"
 #include "netconf.h"
 #include "options.h"
+#include "status.h"
 #include "store/store.h"
 #include "subnet_env.h"
 
@@ -52,6 +54,12 @@ struct daemon {
 	bool has_netconf;
 	struct fl_firewall *firewall;
 	struct fl_firewall_listener firewall_listener;
+	enum fl_status_rules rules;
+	char rules_why[256]; /* what is wrong with them, or "" */
+	ev_timer rules_retry;
+	struct fl_backoff rules_backoff;
+	struct health *health; /* NULL: nobody is told */
+	double started_s;      /* Unix time */
 
 	struct fl_module *module;
 	const struct fl_backend_ops *ops;
@@ -70,6 +78,14 @@ struct daemon {
 void daemon_quit(struct daemon *d, enum fl_exit code);
 /* The device is up: on to the others' leases, the firewall, READY. */
 void daemon_go_on(struct daemon *d);
+
+/* The rules stand, or are not needed: subnet.env, READY. */
+void daemon_become_ready(struct daemon *d);
+
+/* daemon_rules.c */
+void daemon_rules_init(struct daemon *d);
+/* Ends in daemon_become_ready() before READY; what fails is tried again, or ends the daemon. */
+void daemon_apply_rules(struct daemon *d);
 
 /* daemon_start.c: each says what is wrong, and returns the code to end with */
 enum fl_exit daemon_choose_interface(struct daemon *d);

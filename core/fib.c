@@ -491,3 +491,15 @@ void fl_fib_destroy(struct fl_fib *fib)
 	fl_rtnl_batch_destroy(fib->batch);
 	free(fib);
 }
+
+bool fl_fib_stands(const struct fl_fib *fib, const struct fl_row *row)
+{
+	const struct fib_row *found;
+	struct fib_value value;
+	struct fib_key key;
+
+	fib_key_of(row, &key, &value);
+	found = fib_row_find(fib, &key);
+	return found && found->state == FIB_SAME &&
+	       memcmp(&found->value, &value, sizeof(value)) == 0;
+}

@@ -3,6 +3,7 @@
 #ifndef FL_FIB_H
 #define FL_FIB_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "backend.h"
@@ -92,5 +93,8 @@ void fl_fib_sweep(struct fl_fib *fib);
 void fl_fib_notice(struct fl_fib *fib, const struct nlmsghdr *nlh);
 
 void fl_fib_stats(const struct fl_fib *fib, struct fl_fib_stats *ret);
+
+/** Does a row that was declared stand in the kernel with just these values? */
+bool fl_fib_stands(const struct fl_fib *fib, const struct fl_row *row);
 
 #endif

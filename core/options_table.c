@@ -211,7 +211,7 @@ const struct fl_option fl_option_table[] = {
 	 FIELD(healthz_ip),
 	 .def = "127.0.0.1",
 	 .arg = "ADDRESS",
-	 .help = "address to serve health checks on; no effect yet"},
+	 .help = "address to serve health checks and metrics on"},
 	{.name = "healthz-port",
 	 .type = FL_OPTION_NUMBER,
 	 .group = FL_GROUP_HEALTH,
@@ -221,7 +221,8 @@ const struct fl_option fl_option_table[] = {
 	 .max = 65535,
 	 .floor = true,
 	 .arg = "PORT",
-	 .help = "port to serve health checks on, 0 for none; no effect yet"},
+	 .help = "port to serve health checks and metrics on (/healthz, /readyz, /metrics), "
+		 "0 for none"},
 	{.name = "daemon",
 	 .type = FL_OPTION_BOOL,
 	 .group = FL_GROUP_PROCESS,

@@ -41,6 +41,7 @@ static void on_added(struct fl_peers_listener *l, struct fl_lease_record *rec)
 	struct fl_overlay *o = fl_container_of(l, struct fl_overlay, peers_listener);
 	enum verdict v;
 
+	rec->since_s = (int64_t)ev_now(o->conf.loop);
 	rec->way = overlay_way_to(o, &rec->lease);
 	v = overlay_judge(o, &rec->lease, rec->way);
 	(*overlay_counter_of(o, v))++;
@@ -284,6 +285,7 @@ void fl_overlay_device_came(struct fl_overlay *o, uint32_t ifindex)
 {
 	int r = overlay_repair_filter(o);
 
+	o->away = false;
 	if (r < 0)
 		fl_warn("fib", "what others do to rows is not seen at once: %s", strerror(-r));
 	if (!o->adopted)
@@ -299,6 +301,7 @@ void fl_overlay_device_came(struct fl_overlay *o, uint32_t ifindex)
 
 void fl_overlay_device_went(struct fl_overlay *o, uint32_t ifindex)
 {
+	o->away = true;
 	fl_fib_forget(o->fib, ifindex);
 }
 

@@ -4,7 +4,9 @@
 
 #include <stdint.h>
 
+#include "fib.h"
 #include "lease.h"
+#include "peers.h"
 
 struct ev_loop;
 struct fl_env;
@@ -45,6 +47,37 @@ void fl_overlay_put(struct fl_overlay *o, struct fl_lease_record *rec);
 void fl_overlay_keep(struct fl_overlay *o, const struct fl_prefix *subnet);
 /** The lease of @p subnet is gone. */
 void fl_overlay_del(struct fl_overlay *o, const struct fl_prefix *subnet);
+
+struct fl_overlay_stats {
+	uint32_t peers;	   /* leases of others: the sum of the next four */
+	uint32_t reached;  /* whose rows are declared */
+	uint32_t ignored;  /* of another backend type, or of no concern to ours */
+	uint32_t waiting;  /* that no route leads to for now */
+	uint32_t refused;  /* outside of Network, or with data that is of no use */
+	bool complete;	   /* all leases are known */
+	bool devices_well; /* nothing is known to be wrong with the backend's devices */
+	uint64_t device_repairs;
+	struct fl_fib_stats rows;
+};
+
+void fl_overlay_stats(const struct fl_overlay *o, struct fl_overlay_stats *ret);
+
+/** A lease of another host, and what was made of it. */
+struct fl_overlay_peer {
+	const struct fl_lease_record *rec;
+	const char *state;	    /* "reached", "ignored", "waiting", "refused" */
+	const char *why;	    /* "" if reached */
+	const struct fl_rows *rows; /* that lead to it */
+	uint32_t standing;	    /* how many of them stand in the kernel */
+};
+
+/** @param p  and all in it: borrowed for the call */
+typedef void (*fl_overlay_each)(void *owner, const struct fl_overlay_peer *p);
+
+/** Hand about @p max leases of others to @p each, as fl_peers_walk() does. @return true if there
+ * are more */
+bool fl_overlay_walk(struct fl_overlay *o, struct fl_peers_cursor *c, uint32_t max,
+		     fl_overlay_each each, void *owner);
 
 /** A device of the backend's own making came, or went. */
 void fl_overlay_device_came(struct fl_overlay *o, uint32_t ifindex);

@@ -50,6 +50,11 @@ struct fl_overlay {
 	ev_tstamp mended; /* when a device was repaired last */
 	uint32_t hurt;	  /* bits: which of env's devices are to be looked at */
 	uint32_t refill;  /* bits: whose rows have gone with them */
+	uint32_t unwell;  /* bits: which cannot be used, as far as is known */
+	bool away;	  /* one of the backend's own making has gone */
+	uint64_t device_repairs;
+	fl_overlay_each each; /* while fl_overlay_walk() runs */
+	void *each_owner;
 	struct fl_backoff adopt_backoff;
 	ev_timer adopt_timer;
 	uint32_t said; /* lines about single peers in this snapshot or walk */

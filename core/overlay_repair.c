@@ -47,8 +47,10 @@ static void notice_device(struct fl_overlay *o, uint32_t ifindex, bool gone)
 		if (env->devices[i] != ifindex)
 			continue;
 		o->hurt |= 1u << i;
-		if (gone)
+		if (gone) {
 			o->refill |= 1u << i;
+			o->unwell |= 1u << i;
+		}
 		look_soon(o);
 	}
 }
@@ -121,6 +123,8 @@ static bool mend_device(struct fl_overlay *o, uint32_t i)
 	}
 	if (r < 0 || r == 1)
 		o->refill |= 1u << i;
+	o->unwell = r < 0 ? o->unwell | 1u << i : o->unwell & ~(1u << i);
+	o->device_repairs += r > 0;
 	return r >= 0;
 }
 
