@@ -269,6 +269,7 @@ def test_it_works_with_what_the_unit_leaves_it(world, unit, kind):
 
 @pytest.mark.parametrize("environment, starts", [
     ({}, False), ({"FLANNELD_ETCD_ENDPOINTS": ""}, False), ({"DAEMON_OPTS": "--ip-masq"}, True),
+    ({"FLANNELD_STORE": "file:///etc/flanneld/network.json"}, True),
     ({"FLANNELD_ETCD_ENDPOINTS": "http://192.0.2.1:2379"}, True)])
 def test_the_unit_starts_nothing_without_a_config(unit, environment, starts):
     condition = shlex.split(settings(unit)["ExecCondition"][0].replace("$$", "$"))
@@ -388,3 +389,60 @@ def test_dockers_options_are_not_written_from_nonsense(tmp_path, subnet_env):
     assert SINGLE[0] in docker_opts(tmp_path, env={"FLANNEL_SUBNET": "10.5.52.1/24"})
     assert "usage:" in docker_opts(tmp_path, "-z", check=False)
     assert "name of a variable" in docker_opts(tmp_path, "-k", "a b", check=False)
+
+
+# --- OpenRC
+
+OPENRC = "/var/lib/flanneld-tests/openrc"  # tests/setup unpacks it
+
+
+@pytest.fixture
+def openrc(world):
+    """A machine that OpenRC has started, as far as its services can tell."""
+    made = world.keep(ServiceMachine(world))
+    made.sh(f"mount -t overlay overlay -o lowerdir={OPENRC}/usr:/usr /usr\n"
+            "cd /run; mkdir -p openrc /etc/conf.d; cd openrc\n"
+            "mkdir starting started stopping inactive wasinactive failed hotplugged daemons \\\n"
+            "options exclusive scheduled init.d tmp; touch softlevel /etc/rc.conf")
+    made.write("/etc/init.d/flanneld", installed("flanneld.openrc"), 0o755)
+    configure(made)
+    made.sh("mv /etc/default/flanneld /etc/conf.d/flanneld")
+    world.config()
+    return made
+
+
+def service(machine, action):
+    return machine.try_sh(f"exec rc-service --nodeps flanneld {action}")
+
+
+def test_openrc_starts_reloads_and_stops_it(openrc):
+    code, said = service(openrc, "start")
+    assert code == 0, said
+    assert "FLANNEL_IPMASQ=true" in openrc.subnet_text(), "options of both kinds"
+    pid = openrc.pid
+    code, said = service(openrc, "status")
+    assert code == 0 and "started" in said
+    code, said = service(openrc, "reload")
+    assert code == 0, said
+    openrc.wait_syslog("SIGHUP")
+    code, said = service(openrc, "restart")
+    assert code == 0 and openrc.pid not in (None, pid), said
+    code, said = service(openrc, "stop")
+    assert code == 0 and openrc.pid is None, said
+    code, said = service(openrc, "status")
+    assert code == 3 and "stopped" in said
+
+
+def test_openrc_starts_nothing_without_a_config(openrc):
+    openrc.write("/etc/conf.d/flanneld", installed("flanneld.default"))
+    code, said = service(openrc, "start")
+    assert code != 0 and "/etc/conf.d/flanneld does not say where etcd is" in said
+    assert openrc.pid is None
+
+
+def test_openrc_hears_that_a_start_fails(openrc):
+    openrc.sh("echo 'DAEMON_OPTS=--iface=nosuch0' >>/etc/conf.d/flanneld")
+    code, said = service(openrc, "start")
+    assert code != 0 and "nosuch0" in said
+    code, _ = service(openrc, "status")
+    assert code == 3
