@@ -206,6 +206,23 @@ static void warn_if_overlapping(const struct daemon *d)
 			fl_prefix_format(&d->iface.connected, underlay), d->iface.extif.name);
 }
 
+/* @param why  taken */
+static void refuse_config(struct daemon *d, int error, char *why)
+{
+	const char *reason = why ? why : strerror(-error);
+
+	if (error == -ENOMEM) { /* that it changes is no help */
+		fl_err("daemon", "%s: %s", fl_store_config_name(d->store), reason);
+		daemon_quit(d, FL_EXIT_FAULT);
+	} else {
+		fl_err("daemon", "%s: %s; waiting for a better one", fl_store_config_name(d->store),
+		       reason);
+		daemon_host_status("network config refused: ", reason);
+		(void)fl_store_fetch_config(d->store);
+	}
+	free(why);
+}
+
 static void on_config(struct fl_store_listener *l, const char *text, size_t len)
 {
 	struct daemon *d = fl_container_of(l, struct daemon, store_listener);
@@ -213,11 +230,7 @@ static void on_config(struct fl_store_listener *l, const char *text, size_t len)
 	int r = fl_netconf_parse(text, len, &d->netconf, &why);
 
 	if (r < 0) {
-		fl_err("daemon", "%s: %s; waiting for a better one", fl_store_config_name(d->store),
-		       why ? why : strerror(-r));
-		daemon_host_status("network config refused: ", why ? why : "");
-		free(why);
-		(void)fl_store_fetch_config(d->store);
+		refuse_config(d, r, why);
 		return;
 	}
 	d->has_netconf = true;

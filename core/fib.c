@@ -246,6 +246,16 @@ static int row_overrule(struct fl_fib *fib, struct fib_row *row, const struct fi
 	return 0;
 }
 
+static void older_free(struct fib_row *row)
+{
+	while (row->older) {
+		struct fib_older *o = row->older;
+
+		row->older = o->next;
+		free(o);
+	}
+}
+
 int fl_fib_declare(struct fl_fib *fib, const struct fl_row *row)
 {
 	struct fib_value value;
@@ -316,6 +326,32 @@ void fl_fib_withdraw(struct fl_fib *fib, const struct fl_row *row)
 		return;
 	*at = o->next;
 	free(o);
+}
+
+/* A row that waits for nothing to be done with it is in no list, so no slice takes it meanwhile. */
+void fl_fib_recount_begin(struct fl_fib *fib)
+{
+	struct fl_hash_iter it;
+
+	fl_hash_each (n, &it, &fib->rows) {
+		struct fib_row *row = fl_container_of(n, struct fib_row, node);
+
+		older_free(row);
+		row_set_count(fib, row, 0);
+		fib_row_move(fib, row, FIB_NOWHERE);
+	}
+}
+
+void fl_fib_recount_end(struct fl_fib *fib)
+{
+	struct fl_hash_iter it;
+
+	fl_hash_each (n, &it, &fib->rows) {
+		struct fib_row *row = fl_container_of(n, struct fib_row, node);
+
+		if (!row->count)
+			fib_row_schedule(fib, row);
+	}
 }
 
 bool fib_is_own(const struct fl_fib *fib, uint32_t ifindex)
@@ -478,12 +514,7 @@ void fl_fib_destroy(struct fl_fib *fib)
 	fl_hash_each (n, &it, &fib->rows) {
 		struct fib_row *row = fl_container_of(n, struct fib_row, node);
 
-		while (row->older) {
-			struct fib_older *o = row->older;
-
-			row->older = o->next;
-			free(o);
-		}
+		older_free(row);
 		free(row);
 	}
 	fl_hash_done(&fib->rows);

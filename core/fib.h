@@ -53,6 +53,14 @@ int fl_fib_declare(struct fl_fib *fib, const struct fl_row *row);
 void fl_fib_withdraw(struct fl_fib *fib, const struct fl_row *row);
 
 /**
+ * What is declared is not known any more, because memory ran out: between the two, declare all that
+ * should stand. Then whatever was not declared again counts as withdrawn. Nothing is sent before
+ * fl_fib_commit(). Without the end, what was declared before stays in the kernel as it is.
+ */
+void fl_fib_recount_begin(struct fl_fib *fib);
+void fl_fib_recount_end(struct fl_fib *fib);
+
+/**
  * Send what changed, in batches: additions in the order of declaration, removals in the reverse
  * order of kinds (route, FDB, neighbour). The first batch goes out at once; more follow one per
  * loop turn, and settled() is called at the end, from the loop. Rows that the kernel refuses, or

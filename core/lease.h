@@ -20,6 +20,7 @@ struct fl_lease_record {
 	uint32_t seen;	 /* the latest snapshot that had it */
 	uint32_t way;	 /* the listener's: which way leads to the peer */
 	int64_t since_s; /* the listener's: Unix time when it was heard of */
+	bool told;	 /* the listener's: the backend knows of it by an event */
 };
 
 /**

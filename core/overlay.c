@@ -13,7 +13,9 @@ void overlay_declare(struct fl_overlay *o, const struct fl_lease *peer, const st
 
 	while (i < rows->count && r == 0)
 		r = fl_fib_declare(o->fib, &rows->rows[i++]);
-	if (r < 0)
+	if (r == -ENOMEM)
+		overlay_lose_count(o);
+	else if (r < 0)
 		fl_err("peers", "%s: %s; this peer is not reached until it changes",
 		       fl_prefix_format(&peer->subnet, subnet), strerror(-r));
 }
@@ -24,16 +26,18 @@ void overlay_withdraw(struct fl_overlay *o, const struct fl_rows *rows)
 		fl_fib_withdraw(o->fib, &rows->rows[i - 1]);
 }
 
-void overlay_tell_added(struct fl_overlay *o, const struct fl_lease *peer)
+void overlay_tell_added(struct fl_overlay *o, struct fl_lease_record *rec)
 {
+	rec->told = true;
 	if (o->conf.ops->peer_add)
-		o->conf.ops->peer_add(o->conf.backend, peer);
+		o->conf.ops->peer_add(o->conf.backend, &rec->lease);
 }
 
-void overlay_tell_removed(struct fl_overlay *o, const struct fl_lease *peer)
+void overlay_tell_removed(struct fl_overlay *o, struct fl_lease_record *rec)
 {
+	rec->told = false;
 	if (o->conf.ops->peer_del)
-		o->conf.ops->peer_del(o->conf.backend, peer);
+		o->conf.ops->peer_del(o->conf.backend, &rec->lease);
 }
 
 static void on_added(struct fl_peers_listener *l, struct fl_lease_record *rec)
@@ -51,10 +55,10 @@ static void on_added(struct fl_peers_listener *l, struct fl_lease_record *rec)
 	if (v != REACHED)
 		return;
 	overlay_declare(o, &rec->lease, &o->rows);
-	overlay_tell_added(o, &rec->lease);
+	overlay_tell_added(o, rec);
 }
 
-static void on_removed(struct fl_peers_listener *l, const struct fl_lease_record *rec)
+static void on_removed(struct fl_peers_listener *l, struct fl_lease_record *rec)
 {
 	struct fl_overlay *o = fl_container_of(l, struct fl_overlay, peers_listener);
 	enum verdict v = overlay_judge(o, &rec->lease, rec->way);
@@ -63,10 +67,10 @@ static void on_removed(struct fl_peers_listener *l, const struct fl_lease_record
 	(*overlay_counter_of(o, v))--;
 	fl_log(o->in_snapshot ? FL_LOG_DEBUG : FL_LOG_INFO, "peers", "%s is gone or changes",
 	       fl_prefix_format(&rec->lease.subnet, subnet));
-	if (v != REACHED)
-		return;
-	overlay_tell_removed(o, &rec->lease);
-	overlay_withdraw(o, &o->rows);
+	if (rec->told)
+		overlay_tell_removed(o, rec);
+	if (v == REACHED)
+		overlay_withdraw(o, &o->rows);
 }
 
 /* ---- the fib ---- */
@@ -321,6 +325,7 @@ int fl_overlay_create(const struct fl_overlay_conf *conf, struct fl_overlay **re
 	o->fib_listener.spared = on_spared;
 	ev_timer_init(&o->adopt_timer, on_adopt_timer, 0., 0.);
 	overlay_walk_init(o);
+	overlay_recount_init(o);
 	overlay_repair_init(o);
 	(void)fl_backoff_init(&o->adopt_backoff, 100, 5000);
 	r = fl_peers_create(&o->peers_listener, &o->peers);
@@ -347,6 +352,7 @@ void fl_overlay_destroy(struct fl_overlay *o)
 		return;
 	ev_timer_stop(o->conf.loop, &o->adopt_timer);
 	overlay_walk_done(o);
+	overlay_recount_done(o);
 	overlay_repair_done(o);
 	fl_peers_destroy(o->peers);
 	fl_fib_destroy(o->fib);

@@ -1,6 +1,7 @@
 /* core/overlay_internal.h - what the overlay's files share: overlay.c (peers in, fib told, life),
  * overlay_judge.c (what to make of a lease, and what is said), overlay_ways.c (other ways to
- * peers), overlay_repair.c (what others have done to rows and devices of ours).
+ * peers), overlay_recount.c (when
+ * memory ran out), overlay_repair.c (what others have done to rows and devices of ours).
  */
 #ifndef FL_OVERLAY_INTERNAL_H
 #define FL_OVERLAY_INTERNAL_H
@@ -55,6 +56,9 @@ struct fl_overlay {
 	uint64_t device_repairs;
 	fl_overlay_each each; /* while fl_overlay_walk() runs */
 	void *each_owner;
+	ev_timer recount; /* what is declared is not certain: declare all anew */
+	struct fl_backoff recount_backoff;
+	bool miscounted; /* since the last recount has begun */
 	struct fl_backoff adopt_backoff;
 	ev_timer adopt_timer;
 	uint32_t said; /* lines about single peers in this snapshot or walk */
@@ -78,6 +82,7 @@ enum verdict {
 	IGNORED, /* the backend has no use for it */
 	WAITING, /* until a route leads to it */
 	OUTSIDE, /* its subnet is not one of Network that others may have */
+	UNKNOWN, /* there was no memory to find out */
 	REFUSED, /* its data is of no use, to the backend or to anybody */
 };
 
@@ -101,13 +106,20 @@ void overlay_say_rest(struct fl_overlay *o);
 void overlay_declare(struct fl_overlay *o, const struct fl_lease *peer, const struct fl_rows *rows);
 void overlay_withdraw(struct fl_overlay *o, const struct fl_rows *rows);
 /* For a backend that takes peers as events. */
-void overlay_tell_added(struct fl_overlay *o, const struct fl_lease *peer);
-void overlay_tell_removed(struct fl_overlay *o, const struct fl_lease *peer);
+void overlay_tell_added(struct fl_overlay *o, struct fl_lease_record *rec);
+void overlay_tell_removed(struct fl_overlay *o, struct fl_lease_record *rec);
 /* Send what was declared, once the kernel was compared. */
 void overlay_settle(struct fl_overlay *o);
 
 /* The kernel's tables could not be read: compare again later. */
 void overlay_retry_later(struct fl_overlay *o, int error);
+
+/* overlay_recount.c */
+
+void overlay_recount_init(struct fl_overlay *o);
+/* Something could not be declared or withdrawn for lack of memory: do all of it again, soon. */
+void overlay_lose_count(struct fl_overlay *o);
+void overlay_recount_done(struct fl_overlay *o);
 
 /* overlay_repair.c */
 

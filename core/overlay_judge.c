@@ -70,6 +70,10 @@ enum verdict overlay_judge(struct fl_overlay *o, const struct fl_lease *peer, ui
 	if (!o->rows.why[0])
 		(void)fl_rows_reject(&o->rows, "backend %s: rows: %s", o->conf.ops->name,
 				     strerror(abs(r)));
+	if (r == -ENOMEM) {
+		overlay_lose_count(o);
+		return UNKNOWN;
+	}
 	if (r == FL_ROWS_IGNORED)
 		return IGNORED;
 	return r == FL_ROWS_WAITING ? WAITING : REFUSED;

@@ -23,12 +23,12 @@ static void reconsider(struct fl_peers_listener *l, struct fl_lease_record *rec)
 	(*overlay_counter_of(o, now))++;
 	if (now == REACHED)
 		overlay_declare(o, &rec->lease, &o->rows);
-	if (was == REACHED) {
-		overlay_tell_removed(o, &rec->lease);
+	if (rec->told)
+		overlay_tell_removed(o, rec);
+	if (was == REACHED)
 		overlay_withdraw(o, &o->before);
-	}
 	if (now == REACHED)
-		overlay_tell_added(o, &rec->lease);
+		overlay_tell_added(o, rec);
 	if (now == REACHED && was == REACHED)
 		fl_log(overlay_level_of(o, FL_LOG_INFO, OVERLAY_LINES_MAX), "peers",
 		       "%s: another way leads to it now",

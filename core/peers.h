@@ -13,10 +13,10 @@ struct fl_peers; /* fields in peers.c */
 /** Who is told. Embed one in the owner; fl_container_of() gets back to it. */
 struct fl_peers_listener {
 	/** A lease appeared. @p rec is borrowed, and stays until removed() for it returns; its
-	 * member way is the listener's. */
+	 * members way and told are the listener's. */
 	void (*added)(struct fl_peers_listener *l, struct fl_lease_record *rec);
 	/** A lease is gone, or about to be replaced (then added() follows at once). */
-	void (*removed)(struct fl_peers_listener *l, const struct fl_lease_record *rec);
+	void (*removed)(struct fl_peers_listener *l, struct fl_lease_record *rec);
 };
 
 int fl_peers_create(struct fl_peers_listener *listener, struct fl_peers **ret);

@@ -382,12 +382,33 @@ static const yajl_callbacks callbacks = {
 
 /* ---- bytes ---- */
 
+/* What yajl gets in one call; NULL: there is no more. */
+struct piece {
+	struct fl_etcd2_decoder *decoder;
+	const char *bytes;
+	size_t len;
+	yajl_status status;
+};
+
+static void call_yajl(void *ctx)
+{
+	struct piece *p = ctx;
+	yajl_handle h = p->decoder->yajl;
+
+	p->status = p->bytes ? yajl_parse(h, (const unsigned char *)p->bytes, p->len)
+			     : yajl_complete_parse(h);
+}
+
 static int parse(struct fl_etcd2_decoder *d, const char *bytes, size_t len)
 {
+	struct piece piece = {.decoder = d, .bytes = bytes, .len = len};
+
 	if (len == 0 || d->error != 0)
 		return d->error;
 	d->pending += len;
-	if (yajl_parse(d->yajl, (const unsigned char *)bytes, len) != yajl_status_ok)
+	if (!fl_yajl_mem_run(&d->memory, call_yajl, &piece))
+		(void)fail(d, -ENOMEM, "out of memory");
+	else if (piece.status != yajl_status_ok)
 		(void)fail(d, -EBADMSG, "no answer of etcd: not JSON");
 	/* White space or digits without end; strings are clipped before they get here. */
 	else if (d->pending > 6 * d->value_max + GAP_MAX)
@@ -456,11 +477,15 @@ int fl_etcd2_decoder_feed(struct fl_etcd2_decoder *d, const char *bytes, size_t 
 
 int fl_etcd2_decoder_finish(struct fl_etcd2_decoder *d)
 {
+	struct piece end = {.decoder = d};
+
 	if (d->error != 0)
 		return d->error;
 	if (!d->seen_any)
 		(void)fail(d, -ENODATA, "empty answer");
-	else if (d->place != AFTER || yajl_complete_parse(d->yajl) != yajl_status_ok)
+	else if (!fl_yajl_mem_run(&d->memory, call_yajl, &end))
+		(void)fail(d, -ENOMEM, "out of memory");
+	else if (d->place != AFTER || end.status != yajl_status_ok)
 		(void)fail(d, -EBADMSG, "no answer of etcd: it breaks off");
 	return d->error;
 }
@@ -470,15 +495,24 @@ int fl_etcd2_decoder_finish(struct fl_etcd2_decoder *d)
 void fl_etcd2_decoder_init(struct fl_etcd2_decoder *d, fl_etcd2_child_cb child)
 {
 	*d = (struct fl_etcd2_decoder){.child_cb = child};
+	fl_yajl_mem_init(&d->memory);
 }
 
 void fl_etcd2_decoder_done(struct fl_etcd2_decoder *d)
 {
-	if (d->yajl)
-		yajl_free(d->yajl);
+	fl_yajl_mem_done(&d->memory);
 	d->yajl = NULL;
 	node_done(&d->node);
 	node_done(&d->child);
+}
+
+static void begin_yajl(void *ctx)
+{
+	struct fl_etcd2_decoder *d = ctx;
+
+	d->yajl = yajl_alloc(&callbacks, &d->memory.funcs, d);
+	/* Bad UTF-8 in one value must not cost the others: whoever reads a value checks it. */
+	(void)yajl_config(d->yajl, yajl_dont_validate_strings, 1);
 }
 
 int fl_etcd2_decoder_reset(struct fl_etcd2_decoder *d, size_t value_max)
@@ -487,16 +521,12 @@ int fl_etcd2_decoder_reset(struct fl_etcd2_decoder *d, size_t value_max)
 
 	node_reset(&node);
 	node_reset(&child);
-	if (d->yajl)
-		yajl_free(d->yajl);
+	fl_yajl_mem_done(&d->memory);
 	*d = (struct fl_etcd2_decoder){
 		.value_max = value_max, .child_cb = d->child_cb, .node = node, .child = child};
-	d->yajl = yajl_alloc(&callbacks, NULL, d);
-	if (!d->yajl) {
-		(void)fail(d, -ENOMEM, "out of memory");
-		return -ENOMEM;
-	}
-	/* Bad UTF-8 in one value must not cost the others: whoever reads a value checks it. */
-	(void)yajl_config(d->yajl, yajl_dont_validate_strings, 1);
-	return 0;
+	fl_yajl_mem_init(&d->memory);
+	if (fl_yajl_mem_run(&d->memory, begin_yajl, d))
+		return 0;
+	(void)fail(d, -ENOMEM, "out of memory");
+	return -ENOMEM;
 }

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/yajl_mem.h"
 
 struct fl_etcd2_decoder;
 
@@ -41,6 +42,7 @@ struct fl_etcd2_decoder {
 	fl_etcd2_child_cb child_cb;
 	struct fl_etcd2_node child;
 	size_t value_max;
+	struct fl_yajl_mem memory; /* of yajl */
 	struct yajl_handle_t *yajl;
 	int error;
 	int place;

@@ -162,7 +162,8 @@ struct fl_etcd_watch {
 	bool following; /* a snapshot is complete, and no other one is on its way */
 	bool own_seen;
 	bool hushed; /* snapshots follow each other: they are no news */
-	bool stale;  /* a key that was passed over may count now: take a snapshot */
+	bool stale;  /* a key that was passed over, or that there was no memory to read, may
+			count now: take a snapshot */
 	bool silent; /* the last poll was not answered at all, by this endpoint: */
 	size_t silent_endpoint;
 	uint32_t peers;

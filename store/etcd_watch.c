@@ -75,7 +75,7 @@ static void on_lease(struct fl_etcd *etcd, const struct fl_etcd_entry *e,
 		fl_lease_record_free(rec);
 		on_gone(etcd, e->key, &subnet);
 	} else if (fl_etcd_keys_take(&etcd->keys, e->key, &subnet) < 0) {
-		tell_bad(etcd, e, "out of memory");
+		etcd->watch.stale = true;
 		fl_lease_record_free(rec);
 		l->ops->unreadable(l, &subnet);
 	} else {
@@ -95,7 +95,7 @@ struct fl_lease_record *fl_etcd_entry_read(const struct fl_etcd_entry *e, char *
 		r = fl_lease_decode(e->key, e->value, e->value_len, &rec, why);
 	if (r == 0)
 		return rec;
-	if (!*why)
+	if (!*why && r != -ENOMEM)
 		*why = strdup(strerror(-r));
 	return NULL;
 }
@@ -113,7 +113,10 @@ static void on_value(struct fl_etcd *etcd, const struct fl_etcd_entry *e,
 		return;
 	}
 	fl_lease_record_free(rec);
-	tell_bad(etcd, e, why ? why : strerror(ENOMEM));
+	if (why)
+		tell_bad(etcd, e, why);
+	else
+		etcd->watch.stale = true; /* there was no memory to read it */
 	l->ops->unreadable(l, subnet);
 }
 
@@ -232,7 +235,7 @@ static void look_again(struct fl_etcd *etcd, const char *why)
 static void follow(struct fl_etcd *etcd)
 {
 	if (etcd->watch.stale)
-		look_again(etcd, "a subnet has lost one of its keys");
+		look_again(etcd, "entries wait to be read again");
 	else
 		poll_events(etcd, 0);
 }

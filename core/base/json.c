@@ -12,6 +12,7 @@
 
 #include "buf.h"
 #include "parse.h"
+#include "yajl_mem.h"
 
 #define DEPTH_MAX 32u
 #define TEXT_MAX  (1024u * 1024u) /* bytes */
@@ -284,38 +285,50 @@ static int refuse(char **why, const char *reason, const char *text, size_t at)
 	return -EINVAL;
 }
 
-static int refuse_by_yajl(yajl_handle h, char **why, const char *text, size_t at)
-{
-	unsigned char *reason = yajl_get_error(h, 0, (const unsigned char *)text, at);
-	int r = refuse(why, reason ? (const char *)reason : "malformed", text, at);
+/** One run of yajl, and what came of it. */
+struct run {
+	struct parser *parser;
+	struct fl_yajl_mem mem;
+	const char *text;
+	size_t len;
+	size_t at; /* how far it has come */
+	yajl_status status;
+	const char *reason; /* of yajl, if status says so */
+};
 
-	if (reason)
-		yajl_free_error(h, reason);
-	return r;
+static void call_yajl(void *ctx)
+{
+	struct run *run = ctx;
+	const unsigned char *text = (const unsigned char *)run->text;
+	yajl_handle h = yajl_alloc(&callbacks, &run->mem.funcs, run->parser);
+
+	run->status = yajl_parse(h, text, run->len);
+	run->at = yajl_get_bytes_consumed(h);
+	if (run->status == yajl_status_ok) {
+		run->at = run->len;
+		run->status = yajl_complete_parse(h);
+	}
+	if (run->at > run->len)
+		run->at = run->len;
+	if (run->status == yajl_status_error)
+		run->reason = (const char *)yajl_get_error(h, 0, text, run->at);
 }
 
 static int run_parser(struct parser *p, const char *text, size_t len, char **why)
 {
-	yajl_handle h = yajl_alloc(&callbacks, NULL, p);
-	yajl_status status;
-	size_t at;
+	struct run run = {.parser = p, .text = text, .len = len};
 	int r = 0;
 
-	if (!h)
-		return -ENOMEM;
-	status = yajl_parse(h, (const unsigned char *)text, len);
-	at = yajl_get_bytes_consumed(h);
-	if (status == yajl_status_ok) {
-		at = len;
-		status = yajl_complete_parse(h);
-	}
-	if (p->error == -EINVAL)
-		r = refuse(why, p->reason, text, at);
+	fl_yajl_mem_init(&run.mem);
+	if (!fl_yajl_mem_run(&run.mem, call_yajl, &run))
+		r = -ENOMEM;
+	else if (p->error == -EINVAL)
+		r = refuse(why, p->reason, text, run.at);
 	else if (p->error < 0)
 		r = p->error;
-	else if (status != yajl_status_ok)
-		r = refuse_by_yajl(h, why, text, at > len ? len : at);
-	yajl_free(h);
+	else if (run.status != yajl_status_ok)
+		r = refuse(why, run.reason ? run.reason : "malformed", text, run.at);
+	fl_yajl_mem_done(&run.mem);
 	return r;
 }
 

@@ -16,6 +16,7 @@
 #include "buf.h"
 #include "parse.h"
 #include "syslog.h"
+#include "yajl_mem.h"
 
 #define MSG_MAX	 4096u /* bytes of text that are never cut */
 #define NOTE_MAX 64u   /* bytes: what is said about the rest */
@@ -148,31 +149,49 @@ static bool put_member(yajl_gen gen, const char *name, const char *text, size_t 
 	       yajl_gen_string(gen, (const unsigned char *)text, len) == yajl_gen_status_ok;
 }
 
+/** One line as a JSON object. */
+struct record {
+	const char *level;
+	const char *tag;
+	const char *text;
+	size_t len;
+	struct fl_yajl_mem mem;
+	struct fl_buf line;
+	bool ok;
+};
+
+static void render(void *ctx)
+{
+	struct record *rec = ctx;
+	yajl_gen gen = yajl_gen_alloc(&rec->mem.funcs);
+	char time[TIME_MAX];
+
+	format_time(time);
+	yajl_gen_config(gen, yajl_gen_print_callback, append_piece, &rec->line);
+	rec->ok = yajl_gen_map_open(gen) == yajl_gen_status_ok &&
+		  put_member(gen, "time", time, strlen(time)) &&
+		  put_member(gen, "level", rec->level, strlen(rec->level)) &&
+		  put_member(gen, "tag", rec->tag, strlen(rec->tag)) &&
+		  put_member(gen, "msg", rec->text, rec->len) &&
+		  yajl_gen_map_close(gen) == yajl_gen_status_ok;
+}
+
 /** @return false if memory ran out before anything was written */
 static bool write_json(enum fl_log_level level, const char *tag, const char *text, size_t len)
 {
-	struct fl_buf line = {0};
-	yajl_gen gen = yajl_gen_alloc(NULL);
-	char time[TIME_MAX];
+	struct record rec = {.level = levels[level].json, .tag = tag, .text = text, .len = len};
 	bool ok;
 
-	if (!gen)
-		return false;
-	format_time(time);
-	yajl_gen_config(gen, yajl_gen_print_callback, append_piece, &line);
-	ok = yajl_gen_map_open(gen) == yajl_gen_status_ok &&
-	     put_member(gen, "time", time, strlen(time)) &&
-	     put_member(gen, "level", levels[level].json, strlen(levels[level].json)) &&
-	     put_member(gen, "tag", tag, strlen(tag)) && put_member(gen, "msg", text, len) &&
-	     yajl_gen_map_close(gen) == yajl_gen_status_ok;
-	yajl_gen_free(gen);
-	fl_buf_append(&line, "\n", 1);
-	ok = ok && !line.error;
+	fl_yajl_mem_init(&rec.mem);
+	ok = fl_yajl_mem_run(&rec.mem, render, &rec) && rec.ok;
+	fl_yajl_mem_done(&rec.mem);
+	fl_buf_append(&rec.line, "\n", 1);
+	ok = ok && !rec.line.error;
 	if (ok)
-		fl_syslog_send(level, line.data, line.len - 1);
+		fl_syslog_send(level, rec.line.data, rec.line.len - 1);
 	if (ok && wants_stderr(level))
-		write_line(line.data, line.len);
-	fl_buf_done(&line);
+		write_line(rec.line.data, rec.line.len);
+	fl_buf_done(&rec.line);
 	return ok;
 }
 

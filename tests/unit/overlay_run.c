@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <errno.h>
 #include <ev.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,6 +90,8 @@ static int be_rows(struct fl_backend *be, const struct fl_lease *peer, uint32_t 
 		.kind = FL_ROW_ROUTE, .ifindex = way, .dst = peer->subnet, .via = peer->public_ip};
 
 	(void)be;
+	if (the_fixture->starved)
+		return -ENOMEM;
 	if (strcmp(peer->backend_data, "\"bad\"") == 0)
 		return fl_rows_reject(rows, "bad data");
 	if (strcmp(peer->backend_data, "\"none\"") == 0)

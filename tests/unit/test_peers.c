@@ -39,7 +39,7 @@ static void on_added(struct fl_peers_listener *l, struct fl_lease_record *r)
 	say(rec, '+', r);
 }
 
-static void on_removed(struct fl_peers_listener *l, const struct fl_lease_record *r)
+static void on_removed(struct fl_peers_listener *l, struct fl_lease_record *r)
 {
 	struct recorder *rec = fl_container_of(l, struct recorder, listener);
 
