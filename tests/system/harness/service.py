@@ -30,6 +30,15 @@ class ServiceMachine(Machine):
         self._syslog.bind(self.path("syslog"))
         self._heard = []
         self.sh(_DEV.format(folder=self.folder))
+        self.sh(f"mkdir -m 1777 {self.folder}/reports")
+
+    def env(self):
+        """In the background stderr is nobody's: sanitizers write to files."""
+        env = super().env()
+        for name in env:
+            if name.endswith("SAN_OPTIONS"):
+                env[name] += f":log_path={self.folder}/reports/log"
+        return env
 
     @property
     def flags(self):
@@ -110,7 +119,7 @@ class ServiceMachine(Machine):
         return dict(line.split("=", 1) for line in self.subnet_text().splitlines())
 
     def close(self):
-        report = sanitizer_report("\n".join(self.syslog()))
+        reports = self.sh(f"cat {self.folder}/reports/* 2>/dev/null || :")
         super().close()
         self._syslog.close()
-        assert not report, report
+        assert not sanitizer_report(reports), reports
