@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -147,6 +148,16 @@ static void hide_password(void)
 	(void)unsetenv("FLANNELD_ETCD_PASSWORD");
 }
 
+/* Memory that holds a password or a key goes to no core file, and to no other process of its user.
+ */
+static void keep_secrets(const struct fl_options *opts)
+{
+	const char *password = opts->etcd_password, *key = opts->etcd_keyfile;
+
+	if ((password && *password) || (key && *key)) /* NULL: out of memory */
+		(void)prctl(PR_SET_DUMPABLE, 0);
+}
+
 int main(int argc, char **argv)
 {
 	struct fl_options opts;
@@ -154,6 +165,7 @@ int main(int argc, char **argv)
 	int code, r = fl_options_parse(argc, argv, environ, &opts, &why);
 
 	hide_password();
+	keep_secrets(&opts);
 	if (r < 0) {
 		(void)fprintf(stderr, "flanneld: %s\n", why ? why : strerror(-r));
 		code = r == -EINVAL ? FL_EXIT_USAGE : FL_EXIT_FAULT;

@@ -156,6 +156,11 @@ static int fetch_config(struct fl_store *s)
 	return 0;
 }
 
+static void reload(struct fl_store *s)
+{
+	fl_http_reload(fl_etcd_of(s)->http);
+}
+
 /* ---- life ---- */
 
 static void destroy(struct fl_store *s)
@@ -267,6 +272,7 @@ const struct fl_store_ops fl_store_etcd = {
 	.watch = fl_etcd_watch,
 	.change = fl_etcd_change,
 	.release = fl_etcd_release,
+	.reload = reload,
 	.stats = fl_etcd_stats,
 	.destroy = destroy,
 };

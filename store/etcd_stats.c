@@ -1,4 +1,5 @@
 /* store/etcd_stats.c - what the store counts for operators. */
+#include "io/http.h"
 #include "store/etcd_internal.h"
 
 void fl_etcd_stats_sent(struct fl_etcd_chan *ch)
@@ -61,6 +62,7 @@ void fl_etcd_stats(const struct fl_store *s, struct fl_store_stats *ret)
 
 	*ret = etcd->stats;
 	ret->waiting = etcd->said;
+	ret->cert_expires_s = fl_http_cert_expires_s(etcd->http);
 	ret->following = etcd->watch.following && etcd->events.trouble == FL_ETCD_FINE;
 	ret->unreadable = etcd->bad.table.count;
 	if (!own->held)

@@ -89,7 +89,8 @@ struct fl_store_stats {
 	bool following;	     /* all leases are known, and what happens to them is heard */
 	double contact_s;    /* Unix time of the last answer; 0: none yet */
 	const char *waiting; /* as told by status(), "" for nothing; borrowed until the next call */
-	uint32_t unreadable; /* entries that are there and of no use */
+	int64_t cert_expires_s; /* of our certificate towards it: Unix time; 0: there is none */
+	uint32_t unreadable;	/* entries that are there and of no use */
 	uint64_t renewals;
 	uint64_t renewal_failures; /* attempts; each is repeated */
 	uint64_t recreations;	   /* of the own lease */

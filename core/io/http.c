@@ -13,6 +13,7 @@
 
 #include "base/defs.h"
 #include "io/http_error.h"
+#include "io/http_tls.h"
 
 /* The kernel probes a silent peer and gives up on it after about 20 s, without waking us. */
 #define KEEPALIVE_IDLE_S     10L
@@ -27,6 +28,7 @@
 struct fl_http {
 	struct ev_loop *loop;
 	struct fl_http_conf conf;
+	struct fl_http_tls tls;
 	CURLM *multi;
 	ev_timer timer;		 /* curl's own clock */
 	struct transfer *doomed; /* cancelled inside of a curl callback: freed once curl returns */
@@ -53,6 +55,8 @@ struct transfer {
 	size_t max_body;
 	uint32_t timeout_ms; /* the bound that ends it first, for the message */
 	bool too_long;
+	uint64_t tls_generation; /* of the certificate files that it uses; 0: none yet */
+	struct fl_http_tls_peer peer;
 	char error[CURL_ERROR_SIZE];
 };
 
@@ -80,6 +84,7 @@ static void free_doomed(struct fl_http *http)
 static void http_free(struct fl_http *http)
 {
 	free_doomed(http);
+	fl_http_tls_stop(&http->tls);
 	curl_multi_cleanup(http->multi);
 	/* Closing the connection cache may have asked for a time-out once more. */
 	ev_timer_stop(http->loop, &http->timer);
@@ -159,6 +164,8 @@ static void report(struct transfer *t, CURLcode code)
 		.code = code,
 		.text = t->error,
 		.conf = &t->http->conf,
+		.tls = &t->http->tls,
+		.peer = &t->peer,
 		.timeout_ms = t->timeout_ms,
 		.max_body = t->max_body,
 		.too_long = t->too_long,
@@ -305,6 +312,8 @@ static int want_timer(CURLM *multi, long timeout_ms, void *data)
 
 int fl_http_create(struct ev_loop *loop, const struct fl_http_conf *conf, struct fl_http **ret)
 {
+	const struct fl_tls_paths paths = {
+		.ca_file = conf->ca_file, .cert_file = conf->cert_file, .key_file = conf->key_file};
 	struct fl_http *http;
 
 	/* The flags make no difference to the cost (0.8 ms), and OpenSSL starts up by itself. */
@@ -325,6 +334,7 @@ int fl_http_create(struct ev_loop *loop, const struct fl_http_conf *conf, struct
 	(void)curl_multi_setopt(http->multi, CURLMOPT_TIMERDATA, http);
 	(void)curl_multi_setopt(http->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
 	(void)curl_multi_setopt(http->multi, CURLMOPT_MAXCONNECTS, MAX_CONNECTIONS);
+	fl_http_tls_start(&http->tls, loop, &paths);
 
 	*ret = http;
 	return 0;
@@ -346,6 +356,16 @@ void fl_http_destroy(struct fl_http *http)
 		http_free(http);
 }
 
+void fl_http_reload(struct fl_http *http)
+{
+	fl_http_tls_check(&http->tls);
+}
+
+int64_t fl_http_cert_expires_s(const struct fl_http *http)
+{
+	return http->tls.files.expires_s;
+}
+
 /* ---- requests ---- */
 
 static bool is_set(const char *s)
@@ -353,25 +373,18 @@ static bool is_set(const char *s)
 	return s && *s;
 }
 
-static CURLcode set_tls(CURL *easy, const struct fl_http_conf *conf)
+static CURLcode set_tls(struct transfer *t)
 {
+	CURL *easy = t->easy;
 	CURLcode r = curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 
 	r |= curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
 	r |= curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
 #if LIBCURL_VERSION_NUM >= 0x075700
-	/* Files are read anew for each connection, so that renewed ones are seen. */
+	/* Else the system's CAs would be those of the start. */
 	(void)curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, 0L);
 #endif
-	if (is_set(conf->ca_file)) {
-		r |= curl_easy_setopt(easy, CURLOPT_CAINFO, conf->ca_file);
-		/* Else the CAs that curl was built to know would be trusted beside it. */
-		r |= curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
-	}
-	if (is_set(conf->cert_file))
-		r |= curl_easy_setopt(easy, CURLOPT_SSLCERT, conf->cert_file);
-	if (is_set(conf->key_file))
-		r |= curl_easy_setopt(easy, CURLOPT_SSLKEY, conf->key_file);
+	fl_http_tls_look(easy, &t->peer);
 	return r;
 }
 
@@ -422,7 +435,7 @@ static CURLcode set_common(struct transfer *t)
 	}
 	r |= curl_easy_setopt(easy, CURLOPT_HTTPHEADER, t->headers);
 	r |= set_tcp(easy, conf);
-	r |= set_tls(easy, conf);
+	r |= set_tls(t);
 	return r;
 }
 
@@ -469,6 +482,20 @@ static int set_request(struct transfer *t, const struct fl_http_spec *spec)
 	return r == CURLE_OK ? 0 : -ENOMEM;
 }
 
+/* The certificate files that are in use now: connections that were made with others do not fit any
+ * longer, and curl makes a new one. */
+static int set_files(struct transfer *t)
+{
+	const struct fl_http_tls *tls = &t->http->tls;
+
+	if (t->tls_generation == tls->generation + 1)
+		return 0;
+	if (fl_http_tls_apply(tls, t->easy) != CURLE_OK)
+		return -ENOMEM;
+	t->tls_generation = tls->generation + 1;
+	return 0;
+}
+
 /* Into curl's hands, and the clock started. */
 static int launch(struct transfer *t)
 {
@@ -498,6 +525,8 @@ int fl_http_req_start(struct fl_http_req *req, const struct fl_http_spec *spec)
 		req->priv = t;
 	}
 	r = set_request(t, spec);
+	if (r == 0)
+		r = set_files(t);
 	if (r < 0)
 		return r;
 	t->received = 0;
@@ -506,6 +535,7 @@ int fl_http_req_start(struct fl_http_req *req, const struct fl_http_spec *spec)
 	t->timeout_ms = spec->timeout_ms;
 	t->begin_ms = spec->begin_timeout_ms;
 	t->error[0] = '\0';
+	t->peer = (struct fl_http_tls_peer){0};
 	r = launch(t);
 	if (r < 0)
 		return r;

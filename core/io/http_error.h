@@ -9,6 +9,8 @@
 #include <stdint.h>
 
 struct fl_http_conf;
+struct fl_http_tls;
+struct fl_http_tls_peer;
 
 /** A transfer that ended. All borrowed. */
 struct fl_http_fault {
@@ -16,9 +18,11 @@ struct fl_http_fault {
 	CURLcode code;
 	const char *text; /* of CURLOPT_ERRORBUFFER */
 	const struct fl_http_conf *conf;
-	uint32_t timeout_ms; /* bound of the exchange */
-	size_t max_body;     /* bytes */
-	bool too_long;	     /* the answer was longer than max_body */
+	const struct fl_http_tls *tls;
+	const struct fl_http_tls_peer *peer; /* what the server has shown */
+	uint32_t timeout_ms;		     /* bound of the exchange */
+	size_t max_body;		     /* bytes */
+	bool too_long;			     /* the answer was longer than max_body */
 };
 
 /** @return 0 if the transfer went well, else the -errno of struct fl_http_result */

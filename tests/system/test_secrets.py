@@ -1,6 +1,7 @@
 """Basic auth, three ways to give the password, and none that shows it to anybody."""
 
 import base64
+import os
 
 import pytest
 
@@ -88,3 +89,28 @@ def test_a_child_process_does_not_get_the_password(locked_world, tmp_path):
     wait_until((tmp_path / "env").exists, "iptables-save was run")
     text = (tmp_path / "env").read_text()
     assert "MARK=seen" in text and "PASSWORD" not in text and PASSWORD not in text
+
+
+# Who a process's files in /proc belong to tells whether it may be dumped: proc(5).
+NOBODY = 65534
+AS_NOBODY = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups",
+             "--inh-caps=+net_admin,+net_raw", "--ambient-caps=+net_admin,+net_raw")
+
+
+@pytest.mark.parametrize("env, owner", [({"FLANNELD_ETCD_PASSWORD": PASSWORD}, 0), ({}, NOBODY)])
+def test_memory_with_a_password_goes_to_no_core_file(locked_world, env, owner):
+    host = locked_world.host()
+    os.chmod(locked_world.folder, 0o755)
+    os.chown(host.folder, NOBODY, NOBODY)
+    flags = ["--etcd-username=root"] if env else []
+    host.start(*flags, env=env, wrapper=AS_NOBODY, ready=False)
+    host.wait_log("interface eth0")
+    assert host.daemon.running()
+    assert os.stat(f"/proc/{host.daemon.pid}/environ").st_uid == owner
+
+
+def test_a_password_file_that_all_can_read_draws_a_warning(locked_world, tmp_path):
+    flags, _ = by_file(tmp_path)
+    (tmp_path / "password").chmod(0o644)
+    host = locked_world.host().start("--etcd-username=root", *flags)
+    assert host.log().count("every user can read the password") == 1
