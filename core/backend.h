@@ -225,6 +225,14 @@ FL_PUBLIC bool fl_env_by_hand(const struct fl_env *env);
 FL_PUBLIC int fl_env_host_hash(struct fl_env *env, const char *salt, uint8_t ret[32]);
 
 /**
+ * Other hosts send to this UDP port of ours. With --peer-filter only the holders of leases reach
+ * it. Call it within create(), once for each port.
+ * @param port  host byte order
+ * @return 0; -EINVAL for 0; -ENOSPC: more than 4
+ */
+FL_PUBLIC int fl_env_udp_port(struct fl_env *env, uint16_t port);
+
+/**
  * What lease_data() or up() had begun (-EINPROGRESS) has ended. Call it once for each, from the
  * loop: not within lease_data() or up(), where it is ignored.
  * @param error  0: lease_data() is asked again, or up() is done; -errno: it has failed, which ends

@@ -145,6 +145,7 @@ static void start_overlay(struct daemon *d)
 		.ops = d->ops,
 		.backend = d->backend,
 		.own = d->own,
+		.filter = d->peer_filter,
 	};
 	const char *why = "";
 	int r = fl_overlay_create(&conf, &d->overlay);
@@ -240,6 +241,8 @@ static void on_config(struct fl_store_listener *l, const char *text, size_t len)
 	warn_if_overlapping(d);
 	if (daemon_backend_load(d) < 0)
 		daemon_quit(d, FL_EXIT_BACKEND);
+	else if (daemon_filter_peers(d) < 0)
+		daemon_quit(d, FL_EXIT_FIREWALL);
 	else
 		daemon_acquire(d);
 }
@@ -339,6 +342,7 @@ static void finish(struct daemon *d)
 	daemon_health_done(d);
 	daemon_backend_done(d); /* before the store: the leases that it was given are the others' */
 	fl_overlay_destroy(d->overlay);
+	daemon_filter_done(d);
 	fl_store_destroy(d->store);
 	ev_timer_stop(d->loop, &d->rules_retry);
 	fl_firewall_destroy(d->firewall);

@@ -14,7 +14,8 @@ enum fl_exit {
 	FL_EXIT_INTERFACE = 3, /* no interface or address to use */
 	FL_EXIT_BACKEND = 4, /* the backend cannot be loaded, or refuses its config, or cannot bring
 				up its device */
-	FL_EXIT_FIREWALL = 5,  /* --ip-masq is wanted and iptables is not there or fails */
+	FL_EXIT_FIREWALL = 5,  /* --ip-masq is wanted and iptables is not there or fails;
+				 or --peer-filter, and the kernel has no nf_tables */
 	FL_EXIT_LEASE = 6,     /* our lease is another host's now */
 	FL_EXIT_FILE = 7,      /* subnet.env cannot be written */
 	FL_EXIT_RUNNING = 8,   /* another flanneld holds the pidfile */

@@ -9,6 +9,7 @@
 #include "leftover.h"
 #include "loader.h"
 #include "overlay.h"
+#include "peer_filter.h"
 
 /* --- the lease */
 
@@ -210,6 +211,47 @@ void daemon_say_leftovers(const struct daemon *d)
 			"%s: a device of an earlier network config, with the address %s of this "
 			"one; if nothing else uses it: ip link del %s",
 			found[i].name, fl_addr_format(&found[i].addr, addr), found[i].name);
+}
+
+/* Who does not want it any longer must not be left with the set of an earlier run, which nobody
+ * keeps. */
+static void drop_filter(void)
+{
+	int r = fl_peer_filter_remove();
+
+	if (r > 0)
+		fl_info("firewall", "peer filter: not wanted any longer: removed");
+	else if (r < 0)
+		fl_warn("firewall", "peer filter: cannot see whether there is one to remove: %s",
+			strerror(-r));
+}
+
+int daemon_filter_peers(struct daemon *d)
+{
+	int r;
+
+	if (d->opts->peer_filter && !d->env.n_udp_ports)
+		fl_warn("firewall", "--peer-filter: backend %s uses no UDP port to filter",
+			d->ops->name);
+	if (!d->opts->peer_filter || !d->env.n_udp_ports) {
+		drop_filter();
+		return 0;
+	}
+	r = fl_peer_filter_create(d->loop, d->env.udp_ports, d->env.n_udp_ports, &d->peer_filter);
+	if (r < 0)
+		fl_err("firewall", "--peer-filter: %s",
+		       r == -EOPNOTSUPP ? "this kernel has no nf_tables: load or build it, or "
+					  "start without --peer-filter"
+					: strerror(-r));
+	return r;
+}
+
+void daemon_filter_done(struct daemon *d)
+{
+	if (d->peer_filter)
+		fl_info("firewall", "peer filter: %llu packets of strangers dropped so far",
+			(unsigned long long)fl_peer_filter_dropped(d->peer_filter));
+	fl_peer_filter_destroy(d->peer_filter);
 }
 
 static void say_counters(const struct fl_env *env)

@@ -68,8 +68,9 @@ struct daemon {
 	struct fl_backend *backend;
 	bool busy; /* the backend is: lease_data() or up() is under way */
 	struct fl_overlay *overlay;
-	struct fl_prefix subnet;    /* ours */
-	const struct fl_lease *own; /* the store's; NULL before it is ours */
+	struct fl_peer_filter *peer_filter; /* NULL: not wanted, or nothing to filter */
+	struct fl_prefix subnet;	    /* ours */
+	const struct fl_lease *own;	    /* the store's; NULL before it is ours */
 };
 
 /* daemon.c */
@@ -113,6 +114,11 @@ void daemon_acquire(struct daemon *d);
 /* The lease is ours; goes on by daemon_go_on(). Errors end the daemon. */
 void daemon_backend_up(struct daemon *d, const struct fl_lease *own);
 void daemon_backend_done(struct daemon *d);
+/* Have the backend's UDP ports open to peers alone, if that is wanted. @return 0 or -errno; it was
+ * said */
+int daemon_filter_peers(struct daemon *d);
+/* What the filter keeps out stays out. */
+void daemon_filter_done(struct daemon *d);
 /* Of an earlier config; we only say so. */
 void daemon_say_leftovers(const struct daemon *d);
 

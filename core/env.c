@@ -81,6 +81,16 @@ int fl_env_host_hash(struct fl_env *env, const char *salt, uint8_t ret[32])
 	return ok ? 0 : -EIO;
 }
 
+int fl_env_udp_port(struct fl_env *env, uint16_t port)
+{
+	if (port == 0)
+		return -EINVAL;
+	if (env->n_udp_ports == FL_ENV_PORTS_MAX)
+		return -ENOSPC;
+	env->udp_ports[env->n_udp_ports++] = port;
+	return 0;
+}
+
 void fl_env_continue(struct fl_env *env, int error)
 {
 	env->listener->continued(env->listener, error);

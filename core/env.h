@@ -8,6 +8,7 @@ struct ev_loop;
 struct fl_rtnl;
 
 #define FL_ENV_DEVICES_MAX 4u
+#define FL_ENV_PORTS_MAX   4u
 
 /** Who hears what a backend has to say. Embed one in the owner. */
 struct fl_env_listener {
@@ -31,6 +32,8 @@ struct fl_env {
 	uint32_t n_devices;
 	struct fl_link *links[FL_ENV_DEVICES_MAX]; /* those of them that flanneld keeps */
 	uint32_t n_links;
+	uint16_t udp_ports[FL_ENV_PORTS_MAX]; /* that other hosts send to, host byte order */
+	uint32_t n_udp_ports;
 	const struct fl_counter *counters; /* the backend's */
 	size_t n_counters;
 };

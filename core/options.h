@@ -39,6 +39,7 @@ struct fl_options {
 	bool ip_masq_random_disable;
 	uint64_t iptables_resync_s;
 	bool iptables_forward_rules;
+	bool peer_filter;
 	char *healthz_ip;
 	uint64_t healthz_port;
 	uint64_t verbosity; /* -v */

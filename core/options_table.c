@@ -192,6 +192,13 @@ const struct fl_option fl_option_table[] = {
 	 FIELD(iptables_forward_rules),
 	 .def = "true",
 	 .help = "accept forwarded packets from and to the overlay network"},
+	{.name = "peer-filter",
+	 .type = FL_OPTION_BOOL,
+	 .group = FL_GROUP_FIREWALL,
+	 FIELD(peer_filter),
+	 .def = "false",
+	 .help = "let only holders of leases reach the backend's UDP port, by an nftables table of "
+		 "our own"},
 	{.name = "iptables-resync",
 	 .type = FL_OPTION_NUMBER,
 	 .group = FL_GROUP_FIREWALL,

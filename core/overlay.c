@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "peer_filter.h"
+
 void overlay_declare(struct fl_overlay *o, const struct fl_lease *peer, const struct fl_rows *rows)
 {
 	char subnet[FL_PREFIX_STRLEN];
@@ -29,6 +31,7 @@ void overlay_withdraw(struct fl_overlay *o, const struct fl_rows *rows)
 void overlay_tell_added(struct fl_overlay *o, struct fl_lease_record *rec)
 {
 	rec->told = true;
+	fl_peer_filter_add(o->conf.filter, &rec->lease.public_ip);
 	if (o->conf.ops->peer_add)
 		o->conf.ops->peer_add(o->conf.backend, &rec->lease);
 }
@@ -36,6 +39,7 @@ void overlay_tell_added(struct fl_overlay *o, struct fl_lease_record *rec)
 void overlay_tell_removed(struct fl_overlay *o, struct fl_lease_record *rec)
 {
 	rec->told = false;
+	fl_peer_filter_del(o->conf.filter, &rec->lease.public_ip);
 	if (o->conf.ops->peer_del)
 		o->conf.ops->peer_del(o->conf.backend, &rec->lease);
 }
@@ -132,6 +136,7 @@ void overlay_settle(struct fl_overlay *o)
 
 	if (o->in_snapshot || !o->complete)
 		return;
+	fl_peer_filter_settle(o->conf.filter);
 	if (!o->adopted) {
 		overlay_repair_listen(o); /* before: else what happens in between is missed */
 		for (i = 0; i < o->conf.env->n_devices && r == 0; i++)

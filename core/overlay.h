@@ -10,6 +10,7 @@
 
 struct ev_loop;
 struct fl_env;
+struct fl_peer_filter;
 struct fl_overlay; /* fields in overlay.c */
 
 /** Borrowed, and must outlive the overlay. */
@@ -19,6 +20,7 @@ struct fl_overlay_conf {
 	const struct fl_backend_ops *ops;
 	struct fl_backend *backend;
 	const struct fl_lease *own;
+	struct fl_peer_filter *filter; /* lets in the peers that are reached; NULL: no filter */
 };
 
 /** @return 0 or -errno; @p ret is set only on success, and the caller's until fl_overlay_destroy()

@@ -105,7 +105,7 @@ void overlay_say_rest(struct fl_overlay *o);
 
 void overlay_declare(struct fl_overlay *o, const struct fl_lease *peer, const struct fl_rows *rows);
 void overlay_withdraw(struct fl_overlay *o, const struct fl_rows *rows);
-/* For a backend that takes peers as events. */
+/* For a backend that takes peers as events, and for the peer filter. */
 void overlay_tell_added(struct fl_overlay *o, struct fl_lease_record *rec);
 void overlay_tell_removed(struct fl_overlay *o, struct fl_lease_record *rec);
 /* Send what was declared, once the kernel was compared. */

@@ -277,6 +277,8 @@ static int create(struct fl_env *env, const struct fl_json *conf, struct fl_back
 	be->repair_ms = REPAIR_MS;
 	memcpy(be->counters, counters, sizeof(counters));
 	r = prepare(be, conf);
+	if (r == 0)
+		r = fl_env_udp_port(env, be->conf.port);
 	if (r < 0) {
 		destroy(be);
 		return r;

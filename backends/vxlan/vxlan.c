@@ -164,6 +164,8 @@ static int create(struct fl_env *env, const struct fl_json *conf, struct fl_back
 	if (!be)
 		return -ENOMEM;
 	r = prepare(env, conf, be);
+	if (r == 0)
+		r = fl_env_udp_port(env, be->conf.port);
 	if (r < 0) {
 		destroy(be);
 		return r;

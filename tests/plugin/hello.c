@@ -114,6 +114,8 @@ static int create(struct fl_env *env, const struct fl_json *conf, struct fl_back
 	r = conf_read(conf, &be->conf);
 	if (r == 0)
 		r = ensure_device(env, be);
+	if (r == 0)
+		r = fl_env_udp_port(env, (uint16_t)be->conf.port);
 	if (r < 0) {
 		destroy(be);
 		return r;

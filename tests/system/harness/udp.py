@@ -57,14 +57,15 @@ def counters(host):
 class Datagrams:
     """Datagrams with any outer source, from a machine on the underlay."""
 
-    def __init__(self, netns):
+    def __init__(self, netns, port=PORT):
+        self._port = port
         with netns.entered():
             self._socket = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
             self._plain = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 
     def send(self, source, host, payload):
         """One datagram to a host's port; in pieces if it is long."""
-        head = (PORT).to_bytes(2, "big") * 2 + (8 + len(payload)).to_bytes(2, "big") + b"\0\0"
+        head = self._port.to_bytes(2, "big") * 2 + (8 + len(payload)).to_bytes(2, "big") + b"\0\0"
         data, step = head + payload, 1480
         for at in range(0, len(data), step):
             more = 0x2000 if at + step < len(data) else 0
