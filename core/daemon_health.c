@@ -9,6 +9,7 @@
 #include "daemon_internal.h"
 #include "io/httpd.h"
 #include "overlay.h"
+#include "peer_filter.h"
 
 #define TYPE_JSON    "application/json"
 #define TYPE_TEXT    "text/plain; charset=utf-8"
@@ -43,6 +44,8 @@ void daemon_status(const struct daemon *d, struct fl_status *ret)
 		.rules_why = d->rules_why,
 		.counters = d->env.counters,
 		.n_counters = d->env.n_counters,
+		.filters = d->peer_filter != NULL,
+		.kept_out = fl_peer_filter_dropped(d->peer_filter),
 	};
 	if (d->has_netconf)
 		ret->network = d->netconf.network;

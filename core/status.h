@@ -49,6 +49,8 @@ struct fl_status {
 	const char *rules_why;		   /* what is wrong with them, "" if nothing */
 	const struct fl_counter *counters; /* the backend's */
 	size_t n_counters;
+	bool filters;	   /* --peer-filter */
+	uint64_t kept_out; /* packets that it has dropped */
 	const struct fl_status_cert *certs;
 	size_t n_certs;
 };

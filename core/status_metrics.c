@@ -207,6 +207,9 @@ void fl_status_put_metrics(const struct fl_status *s, struct fl_buf *out)
 	put_overlay(&s->overlay, out);
 	put_store(&s->store, out);
 	put_certs(s, out);
+	if (s->filters)
+		put_total(out, "flanneld_peer_filter_dropped_packets_total", s->kept_out,
+			  "Packets of strangers that the peer filter has dropped.");
 	for (size_t i = 0; s->backend && i < s->n_counters; i++)
 		put_counter(s->backend, &s->counters[i], out);
 }

@@ -5,7 +5,7 @@ import struct
 
 import pytest
 
-from harness import udp
+from harness import health, udp
 from harness.packets import Capture, ipv4
 from harness.packets import udp as udp_packet
 from harness.wait import wait_equal, wait_until
@@ -46,7 +46,7 @@ class Attack:
         self.world = world
         self.backend = backend
         world.config(Backend=backend)
-        self.host = world.host().start(FLAG)
+        self.host = world.host().start(FLAG, f"--healthz-port={health.PORT}")
         self.device = udp.DEVICE if backend["Type"] == "udp" else self.host.device
         netns, self.stranger = world.outsider()
         port = backend.get("Port", 8285 if backend["Type"] == "udp" else 8472)
@@ -101,6 +101,8 @@ def test_a_forged_packet_is_dropped_and_counted_and_a_peers_comes_in(attack):
     wait_until(lambda: attack.arrives(peer, 201), "what is sent behind it comes in")
     assert not attack.came() & set(range(1000, 1005))
     assert dropped(attack.host) - before == 5
+    assert health.metrics(attack.host)[
+        "flanneld_peer_filter_dropped_packets_total"] == before + 5
 
 
 def test_join_and_leave_are_followed(attack):
