@@ -169,13 +169,14 @@ static ssize_t recv_datagram(struct fl_rtnl *rtnl)
  * repeats unless capped. */
 static void keep_why(struct fl_rtnl *rtnl, const struct nlmsghdr *nlh, size_t skip)
 {
+	const char *tail = mnl_nlmsg_get_payload_tail(nlh);
 	const struct nlattr *a;
 	size_t end;
 
 	if (!(nlh->nlmsg_flags & NLM_F_ACK_TLVS) || mnl_nlmsg_get_payload_len(nlh) < skip)
 		return;
-	mnl_attr_for_each(a, nlh, skip)
-	{
+	for (a = mnl_nlmsg_get_payload_offset(nlh, skip);
+	     mnl_attr_ok(a, (int)(tail - (const char *)a)); a = mnl_attr_next(a)) {
 		if (mnl_attr_get_type(a) != NLMSGERR_ATTR_MSG)
 			continue;
 		end = strnlen(mnl_attr_get_payload(a), mnl_attr_get_payload_len(a));
