@@ -146,6 +146,8 @@ static void start_overlay(struct daemon *d)
 		.backend = d->backend,
 		.own = d->own,
 		.filter = d->peer_filter,
+		.news = daemon_events_peer,
+		.news_owner = d,
 	};
 	const char *why = "";
 	int r = fl_overlay_create(&conf, &d->overlay);

@@ -2,23 +2,29 @@
 #include "daemon_health.h"
 
 #include <errno.h>
+#include <grp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "base/log.h"
+#include "base/parse.h"
 #include "daemon_internal.h"
 #include "io/httpd.h"
 #include "overlay.h"
 #include "peer_filter.h"
 
-#define TYPE_JSON    "application/json"
-#define TYPE_TEXT    "text/plain; charset=utf-8"
 #define TYPE_METRICS "text/plain; version=0.0.4; charset=utf-8"
 
 struct health {
 	struct daemon *d;
 	struct fl_httpd *tcp;
 	struct fl_httpd_listener tcp_listener;
+	struct fl_httpd *local; /* the control socket */
+	struct fl_httpd_listener local_listener;
+	struct sockaddr_un at; /* its name; "": there is none */
 };
 
 /* ---- what is true ---- */
@@ -66,7 +72,7 @@ static void answer_healthz(struct health *h, struct fl_httpd_req *req)
 
 	(void)h;
 	fl_buf_puts(&body, "ok\n");
-	fl_httpd_reply(req, 200, TYPE_TEXT, &body);
+	fl_httpd_reply(req, 200, FL_TYPE_TEXT, &body);
 }
 
 static void answer_readyz(struct health *h, struct fl_httpd_req *req)
@@ -77,7 +83,7 @@ static void answer_readyz(struct health *h, struct fl_httpd_req *req)
 
 	daemon_status(h->d, &s);
 	ready = fl_status_put_ready(&s, &body);
-	fl_httpd_reply(req, ready ? 200 : 503, TYPE_JSON, &body);
+	fl_httpd_reply(req, ready ? 200 : 503, FL_TYPE_JSON, &body);
 }
 
 static void answer_metrics(struct health *h, struct fl_httpd_req *req)
@@ -90,22 +96,52 @@ static void answer_metrics(struct health *h, struct fl_httpd_req *req)
 	fl_httpd_reply(req, 200, TYPE_METRICS, &body);
 }
 
+static void answer_status(struct health *h, struct fl_httpd_req *req)
+{
+	struct fl_buf body = {0};
+	struct fl_status s;
+
+	daemon_status(h->d, &s);
+	fl_status_put_json(&s, &body);
+	fl_httpd_reply(req, 200, FL_TYPE_JSON, &body);
+}
+
+static void answer_peers(struct health *h, struct fl_httpd_req *req)
+{
+	daemon_answer_peers(h->d, req);
+}
+
+static void answer_events(struct health *h, struct fl_httpd_req *req)
+{
+	daemon_answer_events(h->d, req);
+}
+
 static const struct {
 	const char *path;
 	void (*answer)(struct health *h, struct fl_httpd_req *req);
+	bool local; /* by the control socket alone */
 } pages[] = {
-	{"/healthz", answer_healthz},
-	{"/readyz", answer_readyz},
-	{"/metrics", answer_metrics},
+	{"/healthz", answer_healthz, false}, {"/readyz", answer_readyz, false},
+	{"/metrics", answer_metrics, false}, {"/v1/status", answer_status, true},
+	{"/v1/peers", answer_peers, true},   {"/v1/events", answer_events, true},
 };
+
+static void answer(struct health *h, struct fl_httpd_req *req, const char *path, bool local)
+{
+	for (size_t i = 0; i < FL_ARRAY_SIZE(pages); i++)
+		if (strcmp(path, pages[i].path) == 0 && (local || !pages[i].local))
+			pages[i].answer(h, req);
+}
 
 static void on_tcp_request(struct fl_httpd_listener *l, struct fl_httpd_req *req, const char *path)
 {
-	struct health *h = fl_container_of(l, struct health, tcp_listener);
+	answer(fl_container_of(l, struct health, tcp_listener), req, path, false);
+}
 
-	for (size_t i = 0; i < FL_ARRAY_SIZE(pages); i++)
-		if (strcmp(path, pages[i].path) == 0)
-			pages[i].answer(h, req);
+static void on_local_request(struct fl_httpd_listener *l, struct fl_httpd_req *req,
+			     const char *path)
+{
+	answer(fl_container_of(l, struct health, local_listener), req, path, true);
 }
 
 /* ---- life ---- */
@@ -130,11 +166,86 @@ static int open_tcp(struct health *h, const struct fl_options *o)
 	return r;
 }
 
+/* A name without a slash stands beside subnet.env. @return 0, -EINVAL, -ENAMETOOLONG */
+static int socket_path(const struct fl_options *o, char *ret, size_t size)
+{
+	const char *slash = strrchr(o->subnet_file, '/');
+	int n;
+
+	if (!strchr(o->control_socket, '/') && slash)
+		n = snprintf(ret, size, "%.*s/%s", (int)(slash - o->subnet_file), o->subnet_file,
+			     o->control_socket);
+	else
+		n = snprintf(ret, size, "%s", o->control_socket);
+	if (ret[0] != '/')
+		return -EINVAL;
+	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
+}
+
+/* @return 0, -ENOENT */
+static int find_group(const char *name, gid_t *ret)
+{
+	const struct group *g;
+	uint64_t number;
+
+	*ret = (gid_t)-1;
+	if (!name[0])
+		return 0;
+	g = getgrnam(name);
+	if (g)
+		*ret = g->gr_gid;
+	else if (fl_parse_u64(name, 0, UINT32_MAX - 1, &number) == 0)
+		*ret = (gid_t)number;
+	else
+		return -ENOENT;
+	return 0;
+}
+
+static const char *socket_trouble(int error)
+{
+	switch (error) {
+	case -EADDRINUSE:
+		return "another flanneld listens on it";
+	case -EEXIST:
+		return "something that is not a socket has its name";
+	case -EINVAL:
+		return "not an absolute path";
+	case -ENOENT:
+		return "no such group (--control-group)";
+	default:
+		return strerror(-error);
+	}
+}
+
+/* Only people miss it, so it is no reason not to run. */
+static void open_local(struct health *h, const struct fl_options *o)
+{
+	char *path = h->at.sun_path;
+	gid_t gid;
+	int fd, r = socket_path(o, path, sizeof(h->at.sun_path));
+
+	if (r == 0)
+		r = find_group(o->control_group, &gid);
+	if (r == 0) {
+		fd = fl_httpd_listen_unix(path, 0660, gid);
+		r = fd < 0 ? fd : daemon_events_open(h->d);
+		if (r == 0)
+			r = fl_httpd_create(h->d->loop, fd, &h->local_listener, &h->local);
+		else if (fd >= 0)
+			(void)close(fd);
+	}
+	if (r == 0)
+		return;
+	fl_warn("daemon", "%s: no control socket, so flannelctl cannot ask: %s",
+		path[0] == '/' ? path : o->control_socket, socket_trouble(r));
+	path[0] = '\0';
+}
+
 enum fl_exit daemon_open_health(struct daemon *d)
 {
 	struct health *h;
 
-	if (!d->opts->healthz_port)
+	if (!d->opts->healthz_port && !d->opts->control_socket[0])
 		return FL_EXIT_OK;
 	h = calloc(1, sizeof(*h));
 	if (!h) {
@@ -143,8 +254,11 @@ enum fl_exit daemon_open_health(struct daemon *d)
 	}
 	h->d = d;
 	h->tcp_listener.request = on_tcp_request;
+	h->local_listener.request = on_local_request;
 	d->health = h;
-	return open_tcp(h, d->opts) < 0 ? FL_EXIT_FAULT : FL_EXIT_OK;
+	if (d->opts->control_socket[0])
+		open_local(h, d->opts);
+	return d->opts->healthz_port && open_tcp(h, d->opts) < 0 ? FL_EXIT_FAULT : FL_EXIT_OK;
 }
 
 void daemon_health_done(struct daemon *d)
@@ -152,6 +266,10 @@ void daemon_health_done(struct daemon *d)
 	if (!d->health)
 		return;
 	fl_httpd_destroy(d->health->tcp);
+	fl_httpd_destroy(d->health->local);
+	daemon_events_done(d);
+	if (d->health->at.sun_path[0])
+		(void)unlink(d->health->at.sun_path);
 	free(d->health);
 	d->health = NULL;
 }

@@ -1,6 +1,7 @@
 /* core/daemon_internal.h - what the daemon's files share: daemon.c (the life), daemon_start.c (what
  * is there before the loop turns), daemon_backend.c (the backend's part), daemon_rules.c (the
- * firewall's), daemon_health.c (what is shown), daemon_host.c (the service manager and signals). */
+ * firewall's), daemon_health.c, daemon_peers.c, daemon_events.c (what is shown), daemon_host.c (the
+ * service manager and signals). */
 #ifndef FL_DAEMON_INTERNAL_H
 #define FL_DAEMON_INTERNAL_H
 
@@ -59,6 +60,7 @@ struct daemon {
 	ev_timer rules_retry;
 	struct fl_backoff rules_backoff;
 	struct health *health; /* NULL: nobody is told */
+	struct events *events; /* likewise */
 	double started_s;      /* Unix time */
 
 	struct fl_module *module;

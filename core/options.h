@@ -42,6 +42,8 @@ struct fl_options {
 	bool peer_filter;
 	char *healthz_ip;
 	uint64_t healthz_port;
+	char *control_socket; /* "": none; without a slash: beside subnet_file */
+	char *control_group;
 	uint64_t verbosity; /* -v */
 	enum fl_log_format log_format;
 	char *backend_dir;

@@ -44,11 +44,18 @@ void overlay_tell_removed(struct fl_overlay *o, struct fl_lease_record *rec)
 		o->conf.ops->peer_del(o->conf.backend, &rec->lease);
 }
 
+static void tell_news(struct fl_overlay *o, const struct fl_lease *peer, bool came)
+{
+	if (o->conf.news)
+		o->conf.news(o->conf.news_owner, peer, came);
+}
+
 static void on_added(struct fl_peers_listener *l, struct fl_lease_record *rec)
 {
 	struct fl_overlay *o = fl_container_of(l, struct fl_overlay, peers_listener);
 	enum verdict v;
 
+	tell_news(o, &rec->lease, true);
 	rec->since_s = (int64_t)ev_now(o->conf.loop);
 	rec->way = overlay_way_to(o, &rec->lease);
 	v = overlay_judge(o, &rec->lease, rec->way);
@@ -68,6 +75,7 @@ static void on_removed(struct fl_peers_listener *l, struct fl_lease_record *rec)
 	enum verdict v = overlay_judge(o, &rec->lease, rec->way);
 	char subnet[FL_PREFIX_STRLEN];
 
+	tell_news(o, &rec->lease, false);
 	(*overlay_counter_of(o, v))--;
 	fl_log(o->in_snapshot ? FL_LOG_DEBUG : FL_LOG_INFO, "peers", "%s is gone or changes",
 	       fl_prefix_format(&rec->lease.subnet, subnet));

@@ -21,6 +21,10 @@ struct fl_overlay_conf {
 	struct fl_backend *backend;
 	const struct fl_lease *own;
 	struct fl_peer_filter *filter; /* lets in the peers that are reached; NULL: no filter */
+	/** A lease of another host came, or is gone, or about to change (then it comes again).
+	 * NULL: nobody wants to know. */
+	void (*news)(void *owner, const struct fl_lease *peer, bool came);
+	void *news_owner;
 };
 
 /** @return 0 or -errno; @p ret is set only on success, and the caller's until fl_overlay_destroy()

@@ -73,6 +73,8 @@ const char *fl_status_stage_name(enum fl_status_stage stage);
 
 /** {"ready":false,"reasons":[{"reason":"lease","text":"..."}]} @return true if it is ready */
 bool fl_status_put_ready(const struct fl_status *s, struct fl_buf *out);
+/** "ready" and "reasons", as members of an object that is open. @return true if it is ready */
+bool fl_status_put_readiness(const struct fl_status *s, struct fl_buf *out);
 /** Everything, as an object. */
 void fl_status_put_json(const struct fl_status *s, struct fl_buf *out);
 /** Everything, in Prometheus' text format, version 0.0.4. */

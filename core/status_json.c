@@ -18,21 +18,20 @@ static void put_addr(struct fl_buf *b, const char *key, const struct fl_addr *a)
 	fl_jsonw_text(b, key, fl_addr_is_set(a) ? fl_addr_format(a, text) : NULL);
 }
 
-/* The members, within an object that is open. @return true if it is ready */
-static bool put_readiness(const struct fl_status *s, struct fl_buf *b)
+bool fl_status_put_readiness(const struct fl_status *s, struct fl_buf *out)
 {
 	struct fl_status_reason reasons[FL_STATUS_REASONS_MAX];
 	size_t n = fl_status_reasons(s, reasons);
 
-	fl_jsonw_bool(b, "ready", n == 0);
-	fl_jsonw_open(b, "reasons", '[');
+	fl_jsonw_bool(out, "ready", n == 0);
+	fl_jsonw_open(out, "reasons", '[');
 	for (size_t i = 0; i < n; i++) {
-		fl_jsonw_open(b, NULL, '{');
-		fl_jsonw_text(b, "reason", reasons[i].name);
-		fl_jsonw_text(b, "text", reasons[i].text);
-		fl_jsonw_close(b, '}');
+		fl_jsonw_open(out, NULL, '{');
+		fl_jsonw_text(out, "reason", reasons[i].name);
+		fl_jsonw_text(out, "text", reasons[i].text);
+		fl_jsonw_close(out, '}');
 	}
-	fl_jsonw_close(b, ']');
+	fl_jsonw_close(out, ']');
 	return n == 0;
 }
 
@@ -41,7 +40,7 @@ bool fl_status_put_ready(const struct fl_status *s, struct fl_buf *out)
 	bool ready;
 
 	fl_jsonw_open(out, NULL, '{');
-	ready = put_readiness(s, out);
+	ready = fl_status_put_readiness(s, out);
 	fl_jsonw_close(out, '}');
 	fl_buf_puts(out, "\n");
 	return ready;
@@ -152,7 +151,7 @@ void fl_status_put_json(const struct fl_status *s, struct fl_buf *out)
 {
 	fl_jsonw_open(out, NULL, '{');
 	fl_jsonw_text(out, "version", PACKAGE_VERSION);
-	(void)put_readiness(s, out);
+	(void)fl_status_put_readiness(s, out);
 	fl_jsonw_text(out, "stage", fl_status_stage_name(s->stage));
 	fl_jsonw_time(out, "started", (int64_t)s->started_s);
 	fl_jsonw_time(out, "now", (int64_t)s->now_s);

@@ -8,10 +8,11 @@
 
 #include "json.h"
 
-/* What stands behind an opening bracket, or first, has no comma before it. */
+/* What stands behind an opening bracket, behind a comma that is there already, or first, needs
+ * none. */
 static void begin(struct fl_buf *b, const char *key)
 {
-	if (b->len > 0 && !strchr("{[\n", b->data[b->len - 1]))
+	if (b->len > 0 && !strchr("{[\n,", b->data[b->len - 1]))
 		fl_buf_puts(b, ",");
 	if (key)
 		fl_buf_printf(b, "\"%s\":", key);

@@ -1,5 +1,5 @@
 /* core/base/json_write.h - JSON text into a buffer, value after value; commas come by themselves.
- */
+ * A line that has ended, or a comma, may stand before. */
 #ifndef FL_BASE_JSON_WRITE_H
 #define FL_BASE_JSON_WRITE_H
 

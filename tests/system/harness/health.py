@@ -65,3 +65,55 @@ def context_switches(pid):
             total += sum(int(line.split()[1]) for line in file
                          if line.startswith("voluntary_ctxt_switches"))
     return total
+
+
+class ControlClient(http.client.HTTPConnection):
+    """A connection to a control socket."""
+
+    def __init__(self, path, timeout=10.0):
+        super().__init__("localhost", timeout=timeout)
+        self._path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self._path)
+
+
+def control_path(host):
+    """Where a host's socket is unless told otherwise."""
+    return os.path.join(os.path.dirname(host.subnet_file), "flanneld.sock")
+
+
+def control(host, path):
+    """Status and text of one request by the control socket."""
+    client = ControlClient(control_path(host))
+    with contextlib.closing(client):
+        client.request("GET", path)
+        answer = client.getresponse()
+        return answer.status, answer.read().decode()
+
+
+class Events:
+    """What /v1/events tells, as it comes."""
+
+    def __init__(self, host):
+        self._client = ControlClient(control_path(host))
+        self._client.request("GET", "/v1/events")
+        self._answer = self._client.getresponse()
+        assert self._answer.status == 200
+        self.hello = self.next()
+        assert self.hello["event"] == "hello"
+
+    def next(self):
+        """The next one; it fails if none comes in time."""
+        return json.loads(self._answer.readline())
+
+    def until(self, name):
+        """The next one of that name; the others are passed over."""
+        while (event := self.next())["event"] != name:
+            pass
+        return event
+
+    def close(self):
+        self._client.close()

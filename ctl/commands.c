@@ -1,0 +1,23 @@
+/* ctl/commands.c - the table of commands. */
+#include "ctl.h"
+
+#include <stdio.h>
+
+#include "base/defs.h"
+
+const struct ctl_command ctl_commands[] = {
+	{"status", "", "what is right, what is not, and what to do about it", ctl_status},
+	{"peers", "", "the other hosts, and whether the kernel is in step", ctl_peers},
+	{"watch", "", "what happens, as it happens", ctl_watch},
+	{"ping", "[--count N] [--first]", "round trip to every host, through the overlay",
+	 ctl_ping},
+};
+const size_t ctl_command_count = FL_ARRAY_SIZE(ctl_commands);
+
+int ctl_no_args(int argc, char **argv)
+{
+	if (argc == 0)
+		return CTL_OK;
+	(void)fprintf(stderr, "flannelctl: unexpected argument \"%s\"\n", argv[0]);
+	return CTL_USAGE;
+}
