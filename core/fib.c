@@ -68,9 +68,9 @@ static bool value_equal(const struct fib_value *a, const struct fib_value *b)
 	return memcmp(a, b, sizeof(*a)) == 0;
 }
 
-struct fib_row *fib_row_find(const struct fl_fib *fib, const struct fib_key *key)
+static struct fib_row *row_find(const struct fl_fib *fib, const struct fib_key *key, uint32_t hash)
 {
-	struct fl_hash_node *n = fl_hash_find(&fib->rows, fl_hash_bytes(key, sizeof(*key)));
+	struct fl_hash_node *n = fl_hash_find(&fib->rows, hash);
 
 	for (; n; n = fl_hash_find_next(n)) {
 		struct fib_row *row = fl_container_of(n, struct fib_row, node);
@@ -81,9 +81,15 @@ struct fib_row *fib_row_find(const struct fl_fib *fib, const struct fib_key *key
 	return NULL;
 }
 
+struct fib_row *fib_row_find(const struct fl_fib *fib, const struct fib_key *key)
+{
+	return row_find(fib, key, fl_hash_bytes(key, sizeof(*key)));
+}
+
 int fib_row_get(struct fl_fib *fib, const struct fib_key *key, struct fib_row **ret)
 {
-	struct fib_row *row = fib_row_find(fib, key);
+	uint32_t hash = fl_hash_bytes(key, sizeof(*key));
+	struct fib_row *row = row_find(fib, key, hash);
 	int r;
 
 	if (!row) {
@@ -91,7 +97,7 @@ int fib_row_get(struct fl_fib *fib, const struct fib_key *key, struct fib_row **
 		if (!row)
 			return -ENOMEM;
 		row->key = *key;
-		r = fl_hash_add(&fib->rows, &row->node, fl_hash_bytes(key, sizeof(*key)));
+		r = fl_hash_add(&fib->rows, &row->node, hash);
 		if (r < 0) {
 			free(row);
 			return r;

@@ -359,8 +359,8 @@ static void spare_rows(struct fl_fib *fib, const struct adoption *a)
 {
 	struct fl_hash_iter it;
 
-	if (!fib->listener->spared)
-		return;
+	if (!fib->listener->spared || fib->rows.count == fib->stats.declared)
+		return; /* nothing stands that nobody declares */
 	fl_hash_each (n, &it, &fib->rows) {
 		struct fib_row *row = fl_container_of(n, struct fib_row, node);
 		struct fl_prefix dst = fib_prefix(&row->key);
@@ -388,22 +388,42 @@ void fl_fib_sweep(struct fl_fib *fib)
 	}
 }
 
-static void schedule_kind(struct adoption *a, enum fl_row_kind kind)
+static void schedule_row(struct adoption *a, struct fib_row *row)
 {
+	static const enum fib_list_id later[] = {
+		[FL_ROW_NEIGH] = FIB_NOWHERE,
+		[FL_ROW_FDB] = FIB_LATER_FDB,
+		[FL_ROW_ROUTE] = FIB_LATER_ROUTE,
+	};
+
+	if (row->believed && row->count && row->state != FIB_SAME)
+		a->fib->stats.amiss++;
+	row->believed = 0;
+	/* what was to be added already keeps its place in the order of declaration */
+	if (row->list == FIB_ADD && row->state != FIB_SAME)
+		return;
+	if (later[row->key.kind] != FIB_NOWHERE && row->count && row->state != FIB_SAME)
+		fib_row_move(a->fib, row, later[row->key.kind]);
+	else
+		fib_row_schedule(a->fib, row);
+}
+
+/* Neighbours first, routes last. */
+static void schedule_all(struct adoption *a)
+{
+	struct fl_fib *fib = a->fib;
 	struct fl_hash_iter it;
+	struct fib_row *row;
 
-	fl_hash_each (n, &it, &a->fib->rows) {
-		struct fib_row *row = fl_container_of(n, struct fib_row, node);
-
-		if (row->key.kind != kind || !covers(a, row))
-			continue;
-		if (row->believed && row->count && row->state != FIB_SAME)
-			a->fib->stats.amiss++;
-		row->believed = 0;
-		/* what was to be added already keeps its place in the order of declaration */
-		if (row->list != FIB_ADD || row->state == FIB_SAME)
-			fib_row_schedule(a->fib, row);
+	fl_hash_each (n, &it, &fib->rows) {
+		row = fl_container_of(n, struct fib_row, node);
+		if (covers(a, row))
+			schedule_row(a, row);
 	}
+	while ((row = fib->lists[FIB_LATER_FDB].head))
+		fib_row_schedule(fib, row);
+	while ((row = fib->lists[FIB_LATER_ROUTE].head))
+		fib_row_schedule(fib, row);
 }
 
 static int adopt(struct adoption *a)
@@ -413,12 +433,12 @@ static int adopt(struct adoption *a)
 
 	if (r == 0) {
 		fib->fighting = false;
-		forget(a);
+		if (fib->touched)
+			forget(a);
+		fib->touched = fib->touched || a->rows.count || a->nexthops.count;
 		r = take_all(a);
 		spare_rows(fib, a);
-		schedule_kind(a, FL_ROW_NEIGH);
-		schedule_kind(a, FL_ROW_FDB);
-		schedule_kind(a, FL_ROW_ROUTE);
+		schedule_all(a);
 	}
 	free(a->rows.items);
 	free(a->nexthops.items);

@@ -63,9 +63,11 @@ enum fib_list_id {
 	FIB_DEL_ROUTE,
 	FIB_DEL_FDB,
 	FIB_DEL_NEIGH,
-	FIB_WAIT,  /* refused or in conflict, until the retry timer */
-	FIB_CLASH, /* the kernel said EEXIST: whose route is it? */
-	FIB_SLICE, /* being sent */
+	FIB_WAIT,	 /* refused or in conflict, until the retry timer */
+	FIB_CLASH,	 /* the kernel said EEXIST: whose route is it? */
+	FIB_SLICE,	 /* being sent */
+	FIB_LATER_FDB,	 /* within a comparison: their turn comes behind the neighbours' */
+	FIB_LATER_ROUTE, /* and theirs is the last */
 	FIB_LISTS,
 };
 
@@ -113,6 +115,12 @@ struct fib_nexthop {
 	bool known; /* in fib->ids */
 };
 
+/* A row that is being added. */
+struct fib_sent {
+	struct fib_row *row;
+	struct fib_nexthop *nh; /* counted; NULL: it needs none */
+};
+
 struct fib_list {
 	struct fib_row *head;
 	struct fib_row *tail;
@@ -127,6 +135,8 @@ struct fl_fib {
 	struct fl_hash nexthops;
 	struct fl_hash ids; /* of nexthops that are in the kernel, by id */
 	struct fib_list lists[FIB_LISTS];
+	struct fib_sent slice[FIB_SLICE_ROWS]; /* what is in FIB_SLICE, while rows are added */
+	uint32_t n_slice;
 	struct fib_nexthop *idle; /* perhaps unused: removed at the end of a run */
 	struct fl_fib_stats stats;
 	ev_check turn; /* one slice per loop turn */
@@ -146,6 +156,7 @@ struct fl_fib {
 	uint32_t recovered; /* rows that stand now, after trouble */
 	uint32_t stood;	    /* likewise, and those that somebody fights us for */
 	bool has_nexthops;
+	bool touched;  /* something was sent, or found: rows may be other than absent */
 	bool busy;     /* turn and awake run */
 	bool announce; /* settled() is due */
 	bool probing;  /* this run retries a sample of what was refused */
@@ -199,8 +210,7 @@ int fib_nexthop_adopt(struct fl_fib *fib, const struct fib_value *key, uint32_t 
 /* What was believed of it no longer counts. */
 void fib_nexthop_forget(struct fl_fib *fib, struct fib_nexthop *nh);
 void fib_nexthop_set_idle(struct fl_fib *fib, struct fib_nexthop *nh);
-/* Create those that the routes in FIB_SLICE need and the kernel lacks; each row gets one counted.
- */
+/* Create those that the routes in fib->slice need and the kernel lacks; each gets one counted. */
 void fib_nexthop_prepare(struct fl_fib *fib);
 /* Remove a slice of idle ones. @return true if there were any */
 bool fib_nexthop_sweep(struct fl_fib *fib);

@@ -116,13 +116,13 @@ static struct fl_rtmsg_route route_of(const struct fib_row *row)
 	};
 }
 
-static void put_route(const struct fl_fib *fib, void *buf, const struct fib_row *row)
+static void put_route(void *buf, const struct fib_row *row, const struct fib_nexthop *nh)
 {
 	struct fl_rtmsg_route m = route_of(row);
 	bool replace = row->state == FIB_OTHER || (row->flags & FIB_FORCE);
 
-	if (fib_needs_nexthop(fib, row)) {
-		m.nhid = fib_nexthop_find(fib, &row->value)->id;
+	if (nh) {
+		m.nhid = nh->id;
 	} else {
 		m.ifindex = row->value.ifindex;
 		m.via = fib_addr(row->value.family, row->value.bytes);
@@ -188,7 +188,8 @@ static void on_row_failed(void *cookie, int error, const char *why, void *data)
 		row->count ? "refused" : "not removed", strerror(-error), why[0] ? ": " : "", why);
 }
 
-static void push_row(struct fl_fib *fib, struct fib_row *row)
+/* @param nh  of a route that is to be added, or NULL */
+static void push_row(struct fl_fib *fib, struct fib_row *row, const struct fib_nexthop *nh)
 {
 	void *buf;
 
@@ -205,7 +206,7 @@ static void push_row(struct fl_fib *fib, struct fib_row *row)
 	if (row->key.kind != FL_ROW_ROUTE)
 		put_neigh(buf, row, row->count > 0);
 	else if (row->count)
-		put_route(fib, buf, row);
+		put_route(buf, row, nh);
 	else
 		put_route_removal(buf, row);
 	fl_rtnl_batch_push(fib->batch, row);
@@ -214,19 +215,14 @@ static void push_row(struct fl_fib *fib, struct fib_row *row)
 /* ---- additions ---- */
 
 /* A route that lacks its nexthop object is refused with it; that was logged there. */
-static bool is_sendable(struct fl_fib *fib, struct fib_row *row)
+static bool is_sendable(const struct fib_sent *s)
 {
-	struct fib_nexthop *nh;
-
-	if (row->flags & FIB_HIT)
+	if (s->row->flags & FIB_HIT)
 		return false;
-	if (!fib_needs_nexthop(fib, row))
+	if (!s->nh || s->nh->in_kernel)
 		return true;
-	nh = fib_nexthop_find(fib, &row->value);
-	if (nh->in_kernel)
-		return true;
-	row->err = nh->err;
-	row->flags |= FIB_HIT;
+	s->row->err = s->nh->err;
+	s->row->flags |= FIB_HIT;
 	return false;
 }
 
@@ -260,13 +256,10 @@ static void add_failed(struct fl_fib *fib, struct fib_row *row, struct fib_nexth
 	fib_row_move(fib, row, FIB_WAIT);
 }
 
-static void add_done(struct fl_fib *fib, struct fib_row *row)
+static void add_done(struct fl_fib *fib, struct fib_row *row, struct fib_nexthop *nh)
 {
-	struct fib_nexthop *nh = NULL;
 	bool hit = row->flags & FIB_HIT;
 
-	if (fib_needs_nexthop(fib, row))
-		nh = fib_nexthop_find(fib, &row->value);
 	row->flags &= (uint8_t)~FIB_HIT;
 	if (hit || fib->broken) {
 		add_failed(fib, row, nh);
@@ -287,18 +280,22 @@ static void add_done(struct fl_fib *fib, struct fib_row *row)
 static void send_additions(struct fl_fib *fib)
 {
 	struct fib_row *row;
-	uint32_t n;
+	uint32_t i, n;
 
-	for (n = 0; n < FIB_SLICE_ROWS && (row = fib->lists[FIB_ADD].head); n++)
+	for (n = 0; n < FIB_SLICE_ROWS && (row = fib->lists[FIB_ADD].head); n++) {
 		fib_row_move(fib, row, FIB_SLICE);
+		fib->slice[n] = (struct fib_sent){.row = row};
+	}
+	fib->n_slice = n;
+	fib->touched = true;
 	/* a run of its own: a route must never name an id that turned out to be somebody else's */
 	fib_nexthop_prepare(fib);
-	for (row = fib->lists[FIB_SLICE].head; row; row = row->next)
-		if (is_sendable(fib, row))
-			push_row(fib, row);
+	for (i = 0; i < n; i++)
+		if (is_sendable(&fib->slice[i]))
+			push_row(fib, fib->slice[i].row, fib->slice[i].nh);
 	fib_batch_run(fib, on_row_failed);
-	while ((row = fib->lists[FIB_SLICE].head))
-		add_done(fib, row);
+	for (i = 0; i < n; i++)
+		add_done(fib, fib->slice[i].row, fib->slice[i].nh);
 }
 
 /* ---- removals ---- */
@@ -343,7 +340,7 @@ static bool send_removals(struct fl_fib *fib)
 		for (; n < FIB_SLICE_ROWS && (row = fib->lists[order[i]].head); n++)
 			fib_row_move(fib, row, FIB_SLICE);
 	for (row = fib->lists[FIB_SLICE].head; row; row = row->next)
-		push_row(fib, row);
+		push_row(fib, row, NULL);
 	fib_batch_run(fib, on_row_failed);
 	while ((row = fib->lists[FIB_SLICE].head))
 		removal_done(fib, row);

@@ -201,14 +201,9 @@ static void on_create_failed(void *cookie, int error, const char *why, void *dat
 }
 
 /* The nexthop that a row of this slice still lacks, or NULL. */
-static struct fib_nexthop *missing(const struct fl_fib *fib, const struct fib_row *row)
+static struct fib_nexthop *missing(const struct fib_sent *s)
 {
-	struct fib_nexthop *nh;
-
-	if (!fib_needs_nexthop(fib, row) || (row->flags & FIB_HIT))
-		return NULL;
-	nh = fib_nexthop_find(fib, &row->value);
-	return nh && !nh->in_kernel ? nh : NULL;
+	return s->nh && !(s->row->flags & FIB_HIT) && !s->nh->in_kernel ? s->nh : NULL;
 }
 
 /* The kernel's answer for one that was asked for. @return true if another id must be tried */
@@ -236,11 +231,11 @@ static bool created(struct fl_fib *fib, struct fib_nexthop *nh)
 static bool create_round(struct fl_fib *fib)
 {
 	struct fib_nexthop *nh;
-	struct fib_row *row;
 	bool again = false;
+	uint32_t i;
 
-	for (row = fib->lists[FIB_SLICE].head; row; row = row->next) {
-		nh = missing(fib, row);
+	for (i = 0; i < fib->n_slice; i++) {
+		nh = missing(&fib->slice[i]);
 		if (!nh || nh->asked || (nh->err && nh->err != EEXIST))
 			continue;
 		nh->asked = true;
@@ -248,32 +243,34 @@ static bool create_round(struct fl_fib *fib)
 		nexthop_push(fib, nh, true, on_create_failed);
 	}
 	fib_batch_run(fib, on_create_failed);
-	for (row = fib->lists[FIB_SLICE].head; row; row = row->next) {
-		nh = missing(fib, row);
+	for (i = 0; i < fib->n_slice; i++) {
+		nh = missing(&fib->slice[i]);
 		if (nh && nh->asked && created(fib, nh))
 			again = true;
 	}
 	return again;
 }
 
+static void prepare(struct fl_fib *fib, struct fib_sent *s)
+{
+	if (!fib_needs_nexthop(fib, s->row))
+		return;
+	s->nh = fib_nexthop_get(fib, &s->row->value);
+	if (s->nh) {
+		s->nh->err = 0;
+	} else {
+		s->row->err = ENOMEM;
+		s->row->flags |= FIB_HIT;
+	}
+}
+
 void fib_nexthop_prepare(struct fl_fib *fib)
 {
-	struct fib_nexthop *nh;
-	struct fib_row *row;
-	uint32_t round;
+	uint32_t i;
 
-	for (row = fib->lists[FIB_SLICE].head; row; row = row->next) {
-		if (!fib_needs_nexthop(fib, row))
-			continue;
-		nh = fib_nexthop_get(fib, &row->value);
-		if (nh) {
-			nh->err = 0;
-		} else {
-			row->err = ENOMEM;
-			row->flags |= FIB_HIT;
-		}
-	}
-	for (round = 0; round < ID_ROUNDS && create_round(fib); round++)
+	for (i = 0; i < fib->n_slice; i++)
+		prepare(fib, &fib->slice[i]);
+	for (i = 0; i < ID_ROUNDS && create_round(fib); i++)
 		;
 }
 
