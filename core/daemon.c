@@ -359,6 +359,7 @@ int fl_daemon_run(const struct fl_options *opts, struct fl_detach **ready)
 {
 	struct daemon d = {.opts = opts, .ready = ready};
 
+	fl_trim_init();
 	fl_info("daemon", "flanneld " PACKAGE_VERSION " starts");
 	d.loop = ev_default_loop(EVFLAG_NOENV);
 	if (!d.loop) {

@@ -25,7 +25,8 @@ struct seen_list {
 	uint32_t cap;
 };
 
-/* All dumps of one device, before anything is decided: a failed one must decide nothing. */
+/* Table by table, so that no more is held than the largest; all of one device, before anything is
+ * scheduled: a failed dump must decide nothing. */
 struct adoption {
 	struct fl_fib *fib;
 	uint32_t ifindex;		 /* 0: elsewhere, that is, on no device of our own */
@@ -165,24 +166,20 @@ static int by_id(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static int collect_all(struct adoption *a)
+static int collect_routes(struct adoption *a)
 {
 	union {
 		struct nlmsghdr nlh;
 		char bytes[FL_RTNL_MSG_MAX];
 	} buf;
+	uint8_t protocol = a->ifindex ? 0 : FL_RTPROT;
 	int r = 0;
 
-	if (a->ifindex)
-		r = collect(a, fl_rtmsg_neigh_dump(&buf, AF_INET, a->ifindex), on_neigh);
-	if (a->ifindex && r == 0)
-		r = collect(a, fl_rtmsg_neigh_dump(&buf, AF_BRIDGE, a->ifindex), on_fdb);
-	if (r == 0 && a->fib->has_nexthops)
+	if (a->fib->has_nexthops)
 		r = collect(a, fl_rtmsg_nexthop_dump(&buf, a->ifindex), on_nexthop);
 	if (r == 0)
 		r = collect(a,
-			    fl_rtmsg_route_dump(&buf, AF_INET, RT_TABLE_MAIN,
-						a->ifindex ? 0 : FL_RTPROT, a->ifindex),
+			    fl_rtmsg_route_dump(&buf, AF_INET, RT_TABLE_MAIN, protocol, a->ifindex),
 			    on_route);
 	if (r == -ENOENT) /* the main table never had a route */
 		r = 0;
@@ -191,24 +188,50 @@ static int collect_all(struct adoption *a)
 	return r;
 }
 
+static int collect_kind(struct adoption *a, enum fl_row_kind kind)
+{
+	union {
+		struct nlmsghdr nlh;
+		char bytes[FL_RTNL_MSG_MAX];
+	} buf;
+
+	a->rows.count = 0;
+	a->nexthops.count = 0;
+	if (kind == FL_ROW_ROUTE)
+		return collect_routes(a);
+	if (!a->ifindex)
+		return 0;
+	if (kind == FL_ROW_NEIGH)
+		return collect(a, fl_rtmsg_neigh_dump(&buf, AF_INET, a->ifindex), on_neigh);
+	return collect(a, fl_rtmsg_neigh_dump(&buf, AF_BRIDGE, a->ifindex), on_fdb);
+}
+
 /* ---- decisions ---- */
 
-/* What was believed of the device no longer counts. */
-static void forget(const struct adoption *a)
+static void forget_nexthops(const struct adoption *a)
+{
+	struct fl_hash_iter it;
+
+	fl_hash_each (n, &it, &a->fib->nexthops) {
+		struct fib_nexthop *nh = fl_container_of(n, struct fib_nexthop, node);
+
+		if (covers_device(a, nh->key.ifindex))
+			fib_nexthop_forget(a->fib, nh);
+	}
+}
+
+/* What was believed of such rows on the device no longer counts. */
+static void forget(const struct adoption *a, enum fl_row_kind kind)
 {
 	struct fl_fib *fib = a->fib;
 	struct fl_hash_iter it;
 
-	fl_hash_each (n, &it, &fib->nexthops) {
-		struct fib_nexthop *nh = fl_container_of(n, struct fib_nexthop, node);
-
-		if (covers_device(a, nh->key.ifindex))
-			fib_nexthop_forget(fib, nh);
-	}
+	if (kind == FL_ROW_ROUTE)
+		forget_nexthops(a);
 	fl_hash_each (n, &it, &fib->rows) {
 		struct fib_row *row = fl_container_of(n, struct fib_row, node);
 
-		if (!covers(a, row))
+		if (row->key.kind != kind || !covers(a, row))
 			continue;
 		fib_nexthop_put(fib, row->nh);
 		row->nh = NULL;
@@ -426,18 +449,31 @@ static void schedule_all(struct adoption *a)
 		fib_row_schedule(fib, row);
 }
 
-static int adopt(struct adoption *a)
+static int adopt_kind(struct adoption *a, enum fl_row_kind kind)
 {
 	struct fl_fib *fib = a->fib;
-	int r = collect_all(a);
+	int r = collect_kind(a, kind);
 
+	if (r < 0)
+		return r;
+	if (fib->touched)
+		forget(a, kind);
+	if (a->rows.count || a->nexthops.count)
+		fib->touched = true;
+	return take_all(a);
+}
+
+static int adopt(struct adoption *a)
+{
+	int r = adopt_kind(a, FL_ROW_NEIGH);
+
+	if (r == 0)
+		r = adopt_kind(a, FL_ROW_FDB);
+	if (r == 0)
+		r = adopt_kind(a, FL_ROW_ROUTE);
 	if (r == 0) {
-		fib->fighting = false;
-		if (fib->touched)
-			forget(a);
-		fib->touched = fib->touched || a->rows.count || a->nexthops.count;
-		r = take_all(a);
-		spare_rows(fib, a);
+		a->fib->fighting = false;
+		spare_rows(a->fib, a);
 		schedule_all(a);
 	}
 	free(a->rows.items);
@@ -469,7 +505,9 @@ void fl_fib_forget(struct fl_fib *fib, uint32_t ifindex)
 	const struct adoption a = {.fib = fib, .ifindex = ifindex};
 	struct fl_hash_iter it;
 
-	forget(&a);
+	forget(&a, FL_ROW_NEIGH);
+	forget(&a, FL_ROW_FDB);
+	forget(&a, FL_ROW_ROUTE);
 	fl_hash_each (n, &it, &fib->rows) {
 		struct fib_row *row = fl_container_of(n, struct fib_row, node);
 

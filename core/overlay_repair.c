@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/random.h"
+#include "base/trim.h"
 #include "io/rtmsg.h"
 #include "io/rtnl.h"
 
@@ -16,7 +17,7 @@
 #define CALM_S	    10.	 /* a device that was well for so long is repaired at once */
 #define SLOW_MIN_S  180. /* the full comparison: every three to five minutes */
 #define SLOW_MORE_S 120u
-#define SLOW_SOON_S 2. /* after rows were sent that nobody has listened to */
+#define SLOW_SOON_S 1. /* after rows were sent that nobody has listened to */
 #define FILL_ROWS   1024u
 #define EVERYTHING  UINT32_MAX
 
@@ -187,6 +188,7 @@ static void on_slow(struct ev_loop *loop, ev_timer *w, int revents)
 			"noticed; put right",
 			(unsigned long long)(after.amiss - before.amiss));
 	o->unheard = false;
+	fl_trim(); /* of what the comparison has needed */
 }
 
 /* ---- life ---- */

@@ -41,6 +41,13 @@ static void trim_mapping(const struct mapping *m, const char *line)
 		(void)madvise((void *)(uintptr_t)m->begin, m->end - m->begin, MADV_DONTNEED);
 }
 
+#define LARGE (128 << 10) /* bytes: the C library's first guess, which it raises by itself */
+
+void fl_trim_init(void)
+{
+	(void)mallopt(M_MMAP_THRESHOLD, LARGE);
+}
+
 void fl_trim(void)
 {
 	FILE *maps = fopen("/proc/self/smaps", "re");
