@@ -9,7 +9,7 @@
 #include "fib_internal.h"
 #include "io/rtmsg.h"
 
-#define GATHER_MS 20u /* a flush is announced row by row; one batch puts all back */
+#define GATHER_MS 8u /* a flush is announced row by row; one batch puts all back */
 
 /* ---- what is done about it ---- */
 
