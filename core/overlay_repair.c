@@ -17,7 +17,7 @@
 #define CALM_S	    10.	 /* a device that was well for so long is repaired at once */
 #define SLOW_MIN_S  180. /* the full comparison: every three to five minutes */
 #define SLOW_MORE_S 120u
-#define SLOW_SOON_S 1. /* after rows were sent that nobody has listened to */
+#define SLOW_SOON_S 5. /* after rows were sent that nobody has listened to */
 #define FILL_ROWS   1024u
 #define EVERYTHING  UINT32_MAX
 
