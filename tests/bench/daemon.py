@@ -153,6 +153,11 @@ class Daemon:
         with open(self._log, encoding="utf-8", errors="replace") as f:
             raise DaemonError(f"{self._argv[0]}: {what}; its log ends with:\n{f.read()[-2000:]}")
 
+    def log_count(self, text):
+        """How often the log has it so far."""
+        with open(self._log, encoding="utf-8", errors="replace") as f:
+            return f.read().count(text)
+
     def cpu_s(self):
         """CPU time of all its threads, also of those that are gone; exact to the nanosecond."""
         return time.clock_gettime((~self.pid << 3) | CPUCLOCK_SCHED)
