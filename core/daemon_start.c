@@ -77,6 +77,7 @@ enum fl_exit daemon_open_store(struct daemon *d)
 		.key_file = o->etcd_keyfile,
 		.username = o->etcd_username,
 		.password = o->etcd_password,
+		.etcd_api = o->etcd_api,
 		.lease_ttl_s = (uint32_t)o->lease_ttl_s,
 		.renew_margin_s = (uint32_t)o->renew_margin_s,
 	};

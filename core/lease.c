@@ -292,7 +292,7 @@ static void put_data(struct fl_buf *b, const char *name, const char *json)
 		fl_buf_printf(b, ",\"%s\":%s", name, json);
 }
 
-char *fl_lease_encode(const struct fl_lease *lease)
+char *fl_lease_encode(const struct fl_lease *lease, bool null_ipv6)
 {
 	char addr[FL_ADDR_STRLEN];
 	struct fl_buf b = {0};
@@ -301,6 +301,8 @@ char *fl_lease_encode(const struct fl_lease *lease)
 	put_string(&b, "PublicIP", fl_addr_format(&lease->public_ip, addr));
 	if (fl_addr_is_set(&lease->public_ip6))
 		put_string(&b, "PublicIPv6", fl_addr_format(&lease->public_ip6, addr));
+	else if (null_ipv6)
+		put_data(&b, "PublicIPv6", "null");
 	if (lease->backend_type)
 		put_string(&b, "BackendType", lease->backend_type);
 	put_data(&b, "BackendData", lease->backend_data);

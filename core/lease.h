@@ -9,12 +9,14 @@
 #define FL_LEASE_KEY_MAX   128u	  /* bytes, with NUL: "10.5.52.0-24&fd00::-64" and room */
 #define FL_LEASE_VALUE_MAX 16384u /* bytes: a longer value is refused */
 
+#define FL_LEASE_SOMETIME INT64_MAX /* it expires, and the store does not tell when */
+
 /** A lease with what only the store and the daemon need. One allocation, strings included. */
 struct fl_lease_record {
 	struct fl_lease lease; /* never changes; strings point into this record */
 	uint64_t index; /* etcd v2 modifiedIndex / v3 mod_revision: the guard of the next write */
 	uint64_t etcd_lease; /* v3 lease id, or 0 */
-	int64_t expires_s;   /* Unix time, or 0: a reservation, never expires */
+	int64_t expires_s;   /* Unix time; 0: a reservation, never expires; FL_LEASE_SOMETIME */
 	/* for the set that holds the record (peers.c); zero while none does */
 	struct fl_hash_node node;
 	uint32_t seen;	 /* the latest snapshot that had it */
@@ -50,9 +52,10 @@ const char *fl_lease_key_format(const struct fl_prefix *subnet, const struct fl_
 int fl_lease_decode(const char *key, const char *value, size_t value_len,
 		    struct fl_lease_record **ret, char **why);
 
-/** The value flannel writes: {"PublicIP":"...","BackendType":"vxlan","BackendData":{...}}; backend
+/** @p null_ipv6: with "PublicIPv6":null where there is none, as flannel writes since 0.15.
+ * The value flannel writes: {"PublicIP":"...","BackendType":"vxlan","BackendData":{...}}; backend
  * data goes in as it is. Owned by the caller; NULL: no memory. */
-char *fl_lease_encode(const struct fl_lease *lease);
+char *fl_lease_encode(const struct fl_lease *lease, bool null_ipv6);
 
 /** A record with copies of everything in @p lease (no data and "" are the same). NULL: no memory.
  */

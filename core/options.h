@@ -21,6 +21,7 @@ struct fl_options {
 	struct fl_prefix subnet; /* our lease in a store by hand; or none */
 	char *etcd_endpoints;
 	char *etcd_prefix;
+	unsigned int etcd_api; /* 2 or 3; 0: whichever holds the network config */
 	char *etcd_keyfile;
 	char *etcd_certfile;
 	char *etcd_cafile;

@@ -26,6 +26,7 @@ enum fl_option_type {
 	FL_OPTION_BOOL,	      /* bool, as in Go: -x, -x=false, never -x false */
 	FL_OPTION_NUMBER,     /* uint64_t, min..max, as Go reads an int: also 0x10, +1_000 */
 	FL_OPTION_DURATION,   /* uint64_t, seconds, min..max */
+	FL_OPTION_ETCD_API,   /* unsigned int: 2, 3, or 0 for auto */
 	FL_OPTION_LOG_FORMAT, /* enum fl_log_format */
 	FL_OPTION_IGNORED,    /* no field: a warning */
 	FL_OPTION_REFUSED,    /* no field: an error with the help text as its reason */

@@ -195,6 +195,20 @@ static int set_duration(const struct fl_option *opt, const char *value, void *fi
 		       opt->min, opt->max / 3600);
 }
 
+static int set_etcd_api(const struct fl_option *opt, const char *value, void *field, char **rule)
+{
+	unsigned int *api = field;
+
+	(void)opt;
+	if (strcmp(value, "auto") == 0)
+		*api = 0;
+	else if (strcmp(value, "2") == 0 || strcmp(value, "3") == 0)
+		*api = (unsigned int)(value[0] - '0');
+	else
+		return rule_is(rule, "must be auto, 2 or 3");
+	return 0;
+}
+
 static int set_log_format(const struct fl_option *opt, const char *value, void *field, char **rule)
 {
 	enum fl_log_format *format = field;
@@ -390,6 +404,7 @@ static const setter setters[] = {
 	[FL_OPTION_BOOL] = set_bool,
 	[FL_OPTION_NUMBER] = set_number,
 	[FL_OPTION_DURATION] = set_duration,
+	[FL_OPTION_ETCD_API] = set_etcd_api,
 	[FL_OPTION_LOG_FORMAT] = set_log_format,
 	[FL_OPTION_IGNORED] = ignore,
 	[FL_OPTION_REFUSED] = refuse_all,

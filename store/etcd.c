@@ -2,6 +2,7 @@
 #include "store/etcd.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,8 @@
 #include "base/log.h"
 #include "io/http.h"
 #include "store/etcd2.h"
+#include "store/etcd3.h"
+#include "store/etcd_auto.h"
 #include "store/etcd_internal.h"
 
 #define CONNECT_TIMEOUT_MS 4000u
@@ -73,6 +76,23 @@ void fl_etcd_trouble(struct fl_etcd_chan *ch, enum fl_etcd_trouble trouble, cons
 		(void)snprintf(etcd->trouble_text, sizeof(etcd->trouble_text),
 			       "waiting for etcd: %s: %s", shown, why);
 	say(etcd);
+}
+
+void fl_etcd_met_cluster(struct fl_etcd_chan *ch, uint64_t cluster)
+{
+	struct fl_etcd *etcd = ch->etcd;
+	const uint64_t before = etcd->cluster;
+
+	if (cluster == 0 || cluster == before)
+		return;
+	etcd->cluster = cluster;
+	if (before == 0)
+		return;
+	fl_warn("etcd",
+		"%s: belongs to cluster %" PRIx64 ", before it was %" PRIx64
+		": restored from a backup, or --etcd-endpoints leads to another cluster",
+		etcd->endpoints.items[ch->endpoint].url, cluster, before);
+	fl_etcd_watch_anew(ch);
 }
 
 /* ---- the network config ---- */
@@ -172,6 +192,8 @@ static void destroy(struct fl_store *s)
 	etcd = fl_etcd_of(s);
 	fl_etcd_chan_done(&etcd->requests);
 	fl_etcd_chan_done(&etcd->events);
+	if (etcd->opened && etcd->api->close)
+		etcd->api->close(&etcd->session);
 	fl_etcd_acquire_done(etcd);
 	fl_etcd_listing_drop(etcd);
 	fl_etcd_own_done(etcd);
@@ -207,6 +229,22 @@ static int check(const struct fl_store_conf *conf, char **why)
 	return 0;
 }
 
+static int open_session(struct fl_etcd *etcd)
+{
+	const struct fl_store_conf *conf = etcd->conf;
+	int r;
+
+	etcd->session = (struct fl_etcd_session){
+		.http = etcd->http,
+		.prefix = etcd->prefix,
+		.username = conf->username ? conf->username : "",
+		.password = conf->password ? conf->password : "",
+	};
+	r = etcd->api->open ? etcd->api->open(&etcd->session) : 0;
+	etcd->opened = r == 0;
+	return r;
+}
+
 static int build(struct fl_etcd *etcd, char **why)
 {
 	const struct fl_store_conf *conf = etcd->conf;
@@ -233,13 +271,25 @@ static int build(struct fl_etcd *etcd, char **why)
 	r = fl_http_create(etcd->loop, &http_conf, &etcd->http);
 	if (r < 0)
 		return r;
+	r = open_session(etcd);
+	if (r < 0)
+		return r;
 	r = fl_etcd_chan_init(&etcd->requests, etcd);
 	if (r < 0)
 		return r;
 	return fl_etcd_chan_init(&etcd->events, etcd);
 }
 
-const struct fl_etcd_api *fl_etcd_api = &fl_etcd2_api;
+const struct fl_etcd_api *fl_etcd_api;
+
+static const struct fl_etcd_api *api_of(const struct fl_store_conf *conf)
+{
+	if (fl_etcd_api)
+		return fl_etcd_api;
+	return conf->etcd_api == 2   ? &fl_etcd2_api
+	       : conf->etcd_api == 3 ? &fl_etcd3_api
+				     : &fl_etcd_auto_api;
+}
 
 static int create(struct ev_loop *loop, const struct fl_store_conf *conf,
 		  struct fl_store_listener *listener, struct fl_store **ret, char **why)
@@ -252,7 +302,7 @@ static int create(struct ev_loop *loop, const struct fl_store_conf *conf,
 	etcd->store = (struct fl_store){.ops = &fl_store_etcd, .listener = listener};
 	etcd->loop = loop;
 	etcd->conf = conf;
-	etcd->api = fl_etcd_api;
+	etcd->api = api_of(conf);
 	(void)fl_backoff_init(&etcd->config_wait, CONFIG_POLL_MIN_MS, CONFIG_POLL_MAX_MS);
 	fl_etcd_listing_init(etcd);
 	fl_etcd_own_init(etcd);

@@ -32,6 +32,7 @@ struct call {
 	struct fl_etcd2_decoder decoder;
 	const char *prefix; /* borrowed */
 	enum fl_etcd_verb verb;
+	uint64_t cluster;      /* X-Etcd-Cluster-Id of the answer; 0: none yet */
 	uint64_t index;	       /* watch: what we know already */
 	uint64_t header_index; /* X-Etcd-Index of the answer; 0: none yet */
 	bool begin_bounded;
@@ -88,6 +89,8 @@ static int on_header(struct fl_http_req *req, const char *name, const char *valu
 	struct call *c = fl_container_of(req, struct call, http);
 	uint64_t index;
 
+	if (strcasecmp(name, "X-Etcd-Cluster-Id") == 0)
+		c->cluster = strtoull(value, NULL, 16);
 	if (strcasecmp(name, "X-Etcd-Index") != 0 || fl_parse_u64(value, 1, INT64_MAX, &index) < 0)
 		return 0;
 	c->header_index = index;
@@ -97,7 +100,7 @@ static int on_header(struct fl_http_req *req, const char *name, const char *valu
 	if (c->went_back)
 		return -ECANCELED;
 	if (c->verb == FL_ETCD_WATCH && req->status == 200)
-		c->slot->ops->accepted(c->slot);
+		c->slot->ops->accepted(c->slot, c->cluster);
 	return 0;
 }
 
@@ -191,8 +194,10 @@ static enum fl_etcd_outcome success(struct call *c)
 
 static enum fl_etcd_outcome not_etcd(struct call *c, long status)
 {
-	(void)snprintf(c->why, sizeof(c->why), "HTTP %ld, %s%s", status, c->decoder.why,
+	(void)snprintf(c->why, sizeof(c->why), "HTTP %ld, %s%s", status, c->decoder.json.why,
 		       status == 404 ? "; is the v2 API enabled (--enable-v2)?" : "");
+	if (status == 404)
+		return FL_ETCD_ABSENT;
 	return status == 401 || status == 403 ? FL_ETCD_DENIED : FL_ETCD_FAILED;
 }
 
@@ -237,7 +242,7 @@ static enum fl_etcd_outcome broken(struct call *c, const struct fl_http_result *
 {
 	if (c->went_back)
 		return FL_ETCD_CLEARED;
-	if (c->verb == FL_ETCD_WATCH && !c->decoder.seen_any) {
+	if (c->verb == FL_ETCD_WATCH && !c->decoder.json.seen_any) {
 		if (res->error == -ETIMEDOUT)
 			return timed_out(c, res);
 		if ((res->error == -EPROTO || res->error == -ECONNRESET) && res->status == 200)
@@ -257,6 +262,7 @@ static void on_done(struct fl_http_req *req, const struct fl_http_result *res)
 	r.outcome = res->error == 0 ? answered(c, res->status) : broken(c, res);
 	r.why = c->why;
 	r.index = c->header_index;
+	r.cluster = c->cluster;
 	if (r.outcome == FL_ETCD_MISSING && r.index == 0)
 		r.outcome = failed(c, "no X-Etcd-Index");
 	if (r.outcome == FL_ETCD_OK && c->verb != FL_ETCD_LIST) {
@@ -317,6 +323,8 @@ static void put_url(struct call *c, const char *endpoint, const struct fl_etcd_r
 		fl_buf_printf(&c->url, "?wait=true&recursive=true&waitIndex=%" PRIu64,
 			      req->index + 1);
 		break;
+	case FL_ETCD_VERSION:
+		break;
 	}
 }
 
@@ -335,9 +343,9 @@ static void put_body(struct call *c, const struct fl_etcd_request *req)
 static int start(struct fl_etcd_slot *slot, const char *endpoint, const struct fl_etcd_request *req)
 {
 	static const char *const methods[] = {
-		[FL_ETCD_GET_CONFIG] = "GET", [FL_ETCD_LIST] = "GET",	[FL_ETCD_GET] = "GET",
-		[FL_ETCD_CREATE] = "PUT",     [FL_ETCD_UPDATE] = "PUT", [FL_ETCD_REFRESH] = "PUT",
-		[FL_ETCD_REMOVE] = "DELETE",  [FL_ETCD_WATCH] = "GET",
+		[FL_ETCD_GET_CONFIG] = "GET", [FL_ETCD_LIST] = "GET",	 [FL_ETCD_GET] = "GET",
+		[FL_ETCD_CREATE] = "PUT",     [FL_ETCD_UPDATE] = "PUT",	 [FL_ETCD_REFRESH] = "PUT",
+		[FL_ETCD_REMOVE] = "DELETE",  [FL_ETCD_VERSION] = "GET", [FL_ETCD_WATCH] = "GET",
 	};
 	struct call *c = slot->call;
 	struct fl_http_spec spec = {
@@ -348,6 +356,8 @@ static int start(struct fl_etcd_slot *slot, const char *endpoint, const struct f
 	};
 	int r;
 
+	if (req->verb == FL_ETCD_VERSION)
+		return -EOPNOTSUPP;
 	r = fl_etcd2_decoder_reset(&c->decoder, req->verb == FL_ETCD_GET_CONFIG
 							? FL_ETCD_CONFIG_MAX
 							: FL_LEASE_VALUE_MAX);
@@ -360,6 +370,7 @@ static int start(struct fl_etcd_slot *slot, const char *endpoint, const struct f
 	c->verb = req->verb;
 	c->index = req->index;
 	c->header_index = 0;
+	c->cluster = 0;
 	c->begin_bounded = req->begin_timeout_ms > 0;
 	c->went_back = false;
 	spec.url = c->url.data;
@@ -375,15 +386,15 @@ static void cancel(struct fl_etcd_slot *slot)
 		fl_http_req_cancel(&c->http);
 }
 
-static int init(struct fl_etcd_slot *slot, struct fl_http *http, const char *prefix)
+static int init(struct fl_etcd_slot *slot, struct fl_etcd_session *session)
 {
 	struct call *c = calloc(1, sizeof(*c));
 
 	if (!c)
 		return -ENOMEM;
-	fl_http_req_init(&c->http, http, &http_ops);
+	fl_http_req_init(&c->http, session->http, &http_ops);
 	c->slot = slot;
-	c->prefix = prefix;
+	c->prefix = session->prefix;
 	fl_etcd2_decoder_init(&c->decoder, on_child);
 	slot->call = c;
 	return 0;

@@ -2,18 +2,13 @@
 #include "store/etcd2_decode.h"
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <yajl/yajl_parse.h>
 
 #include "base/defs.h"
 #include "base/parse.h"
 
-#define KEY_MAX	 1024u /* bytes: a longer key is no lease's, whatever is behind */
-#define SKIP_MAX 64u   /* levels of nesting inside of what we do not want */
-#define GAP_MAX	 65536u
+#define KEY_MAX 1024u /* bytes: a longer key is no lease's, whatever is behind */
 
 /* Where in the document the parser is. */
 enum place {
@@ -69,27 +64,14 @@ static const char *member_name(int member)
 	return "a member";
 }
 
-FL_PRINTF(3, 4)
-static int fail(struct fl_etcd2_decoder *d, int error, const char *fmt, ...)
-{
-	va_list args;
-
-	if (d->error != 0)
-		return 0;
-	d->error = error;
-	va_start(args, fmt);
-	(void)vsnprintf(d->why, sizeof(d->why), fmt, args);
-	va_end(args);
-	return 0; /* to yajl: stop */
-}
-
 static int wrong_type(struct fl_etcd2_decoder *d, const char *is)
 {
 	if (d->place == BEFORE || d->place == AFTER)
-		return fail(d, -EBADMSG, "the answer is %s, not an object", is);
+		return fl_etcd_json_fail(&d->json, -EBADMSG, "the answer is %s, not an object", is);
 	if (d->place == CHILDREN)
-		return fail(d, -EBADMSG, "\"nodes\" holds %s, not an object", is);
-	return fail(d, -EBADMSG, "\"%s\" is %s", member_name(d->member), is);
+		return fl_etcd_json_fail(&d->json, -EBADMSG, "\"nodes\" holds %s, not an object",
+					 is);
+	return fl_etcd_json_fail(&d->json, -EBADMSG, "\"%s\" is %s", member_name(d->member), is);
 }
 
 static struct fl_etcd2_node *node_here(struct fl_etcd2_decoder *d)
@@ -115,7 +97,7 @@ static void node_done(struct fl_etcd2_node *n)
 /* Each of yajl's callbacks begins here: false while what comes is of no interest. */
 static bool wanted(struct fl_etcd2_decoder *d)
 {
-	d->pending = 0;
+	d->json.pending = 0;
 	return d->depth == 0 && d->member != UNWANTED;
 }
 
@@ -126,7 +108,7 @@ static int put_text(struct fl_etcd2_decoder *d, struct fl_buf *to, const char *t
 	fl_buf_reset(to);
 	fl_buf_append(to, text, len);
 	if (to->error != 0)
-		return fail(d, -ENOMEM, "out of memory");
+		return fl_etcd_json_fail(&d->json, -ENOMEM, "out of memory");
 	return 1;
 }
 
@@ -151,17 +133,6 @@ static int put_value(struct fl_etcd2_decoder *d, const char *text, size_t len)
 	return put_text(d, &n->value, text, n->too_long ? d->value_max : len);
 }
 
-/* Words of the server, for a message: what a terminal could trip over is left out. */
-static int put_words(char *to, size_t size, const char *text, size_t len)
-{
-	size_t n = len < size ? len : size - 1;
-
-	for (size_t i = 0; i < n; i++)
-		to[i] = text[i] >= ' ' && text[i] <= '~' ? text[i] : '?';
-	to[n] = '\0';
-	return 1;
-}
-
 static int on_string(void *ctx, const unsigned char *bytes, size_t len)
 {
 	struct fl_etcd2_decoder *d = ctx;
@@ -173,11 +144,11 @@ static int on_string(void *ctx, const unsigned char *bytes, size_t len)
 		return 1;
 	switch (d->member) {
 	case ACTION:
-		return put_words(d->action, sizeof(d->action), text, len);
+		return fl_etcd_json_words(d->action, sizeof(d->action), text, len);
 	case MESSAGE:
-		return put_words(d->message, sizeof(d->message), text, len);
+		return fl_etcd_json_words(d->message, sizeof(d->message), text, len);
 	case CAUSE:
-		return put_words(d->cause, sizeof(d->cause), text, len);
+		return fl_etcd_json_words(d->cause, sizeof(d->cause), text, len);
 	case KEY:
 		return put_key(d, text, len);
 	case VALUE:
@@ -261,16 +232,16 @@ static int on_null(void *ctx)
 
 static int skip(struct fl_etcd2_decoder *d)
 {
-	d->pending = 0;
-	if (d->depth >= SKIP_MAX)
-		return fail(d, -EBADMSG, "nested too deeply");
+	d->json.pending = 0;
+	if (d->depth >= FL_ETCD_JSON_DEPTH_MAX)
+		return fl_etcd_json_fail(&d->json, -EBADMSG, "nested too deeply");
 	d->depth++;
 	return 1;
 }
 
 static int enter(struct fl_etcd2_decoder *d, enum place place)
 {
-	d->pending = 0;
+	d->json.pending = 0;
 	d->place = place;
 	d->member = UNWANTED;
 	return 1;
@@ -304,7 +275,7 @@ static int on_object(void *ctx)
 static int child_over(struct fl_etcd2_decoder *d)
 {
 	if (d->child.key.len == 0)
-		return fail(d, -EBADMSG, "a node without key");
+		return fl_etcd_json_fail(&d->json, -EBADMSG, "a node without key");
 	if (d->child_cb)
 		d->child_cb(d, &d->child);
 	return enter(d, CHILDREN);
@@ -314,7 +285,7 @@ static int on_object_end(void *ctx)
 {
 	struct fl_etcd2_decoder *d = ctx;
 
-	d->pending = 0;
+	d->json.pending = 0;
 	if (d->depth > 0) {
 		d->depth--;
 		return 1;
@@ -322,7 +293,7 @@ static int on_object_end(void *ctx)
 	if (d->place == CHILD)
 		return child_over(d);
 	if (d->place == NODE && d->node.key.len == 0)
-		return fail(d, -EBADMSG, "a node without key");
+		return fl_etcd_json_fail(&d->json, -EBADMSG, "a node without key");
 	return enter(d, d->place == NODE ? ROOT : AFTER);
 }
 
@@ -345,7 +316,7 @@ static int on_array_end(void *ctx)
 {
 	struct fl_etcd2_decoder *d = ctx;
 
-	d->pending = 0;
+	d->json.pending = 0;
 	if (d->depth > 0) {
 		d->depth--;
 		return 1;
@@ -357,7 +328,7 @@ static int on_member(void *ctx, const unsigned char *name, size_t len)
 {
 	struct fl_etcd2_decoder *d = ctx;
 
-	d->pending = 0;
+	d->json.pending = 0;
 	if (d->depth > 0)
 		return 1;
 	d->member = UNWANTED;
@@ -382,112 +353,14 @@ static const yajl_callbacks callbacks = {
 
 /* ---- bytes ---- */
 
-/* What yajl gets in one call; NULL: there is no more. */
-struct piece {
-	struct fl_etcd2_decoder *decoder;
-	const char *bytes;
-	size_t len;
-	yajl_status status;
-};
-
-static void call_yajl(void *ctx)
-{
-	struct piece *p = ctx;
-	yajl_handle h = p->decoder->yajl;
-
-	p->status = p->bytes ? yajl_parse(h, (const unsigned char *)p->bytes, p->len)
-			     : yajl_complete_parse(h);
-}
-
-static int parse(struct fl_etcd2_decoder *d, const char *bytes, size_t len)
-{
-	struct piece piece = {.decoder = d, .bytes = bytes, .len = len};
-
-	if (len == 0 || d->error != 0)
-		return d->error;
-	d->pending += len;
-	if (!fl_yajl_mem_run(&d->memory, call_yajl, &piece))
-		(void)fail(d, -ENOMEM, "out of memory");
-	else if (piece.status != yajl_status_ok)
-		(void)fail(d, -EBADMSG, "no answer of etcd: not JSON");
-	/* White space or digits without end; strings are clipped before they get here. */
-	else if (d->pending > 6 * d->value_max + GAP_MAX)
-		(void)fail(d, -EBADMSG, "no answer of etcd: endless");
-	return d->error;
-}
-
-/* How many bytes of an escape sequence are to come; it must not be cut. */
-#define HEX_DIGITS	4u
-#define AFTER_BACKSLASH 5u
-
-/* One byte of a string. True if it is the closing quote. */
-static bool string_ends(struct fl_etcd2_decoder *d, char b)
-{
-	d->string_len++;
-	if (d->escape == AFTER_BACKSLASH) {
-		d->escape = b == 'u' ? HEX_DIGITS : 0;
-		return false;
-	}
-	if (d->escape > 0) {
-		d->escape--;
-		return false;
-	}
-	if (b == '\\')
-		d->escape = AFTER_BACKSLASH;
-	return b == '"';
-}
-
-static bool has_ink(const char *bytes, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		if (!strchr(" \t\r\n", bytes[i]) || bytes[i] == '\0')
-			return true;
-	return false;
-}
-
-/*
- * yajl collects a string whole before it hands it over. So drop what is behind the longest text
- * that could still be a value of value_max bytes, each written as \uXXXX: such a value is too long.
- */
 int fl_etcd2_decoder_feed(struct fl_etcd2_decoder *d, const char *bytes, size_t len)
 {
-	const size_t clip_at = 6 * d->value_max + 6;
-	size_t from = 0;
-
-	d->seen_any = d->seen_any || has_ink(bytes, len);
-	for (size_t i = 0; i < len && d->error == 0; i++) {
-		if (!d->in_string) {
-			d->in_string = bytes[i] == '"';
-			d->string_len = 0;
-			continue;
-		}
-		if (d->string_len >= clip_at && d->escape == 0 && !d->clipping) {
-			(void)parse(d, bytes + from, i - from);
-			d->clipping = true;
-		}
-		if (!string_ends(d, bytes[i]))
-			continue;
-		d->in_string = false;
-		if (d->clipping)
-			from = i;
-		d->clipping = false;
-	}
-	return d->clipping ? d->error : parse(d, bytes + from, len - from);
+	return fl_etcd_json_feed(&d->json, bytes, len);
 }
 
 int fl_etcd2_decoder_finish(struct fl_etcd2_decoder *d)
 {
-	struct piece end = {.decoder = d};
-
-	if (d->error != 0)
-		return d->error;
-	if (!d->seen_any)
-		(void)fail(d, -ENODATA, "empty answer");
-	else if (!fl_yajl_mem_run(&d->memory, call_yajl, &end))
-		(void)fail(d, -ENOMEM, "out of memory");
-	else if (d->place != AFTER || end.status != yajl_status_ok)
-		(void)fail(d, -EBADMSG, "no answer of etcd: it breaks off");
-	return d->error;
+	return fl_etcd_json_finish(&d->json, d->place == AFTER);
 }
 
 /* ---- life ---- */
@@ -495,38 +368,26 @@ int fl_etcd2_decoder_finish(struct fl_etcd2_decoder *d)
 void fl_etcd2_decoder_init(struct fl_etcd2_decoder *d, fl_etcd2_child_cb child)
 {
 	*d = (struct fl_etcd2_decoder){.child_cb = child};
-	fl_yajl_mem_init(&d->memory);
 }
 
 void fl_etcd2_decoder_done(struct fl_etcd2_decoder *d)
 {
-	fl_yajl_mem_done(&d->memory);
-	d->yajl = NULL;
+	fl_etcd_json_done(&d->json);
 	node_done(&d->node);
 	node_done(&d->child);
-}
-
-static void begin_yajl(void *ctx)
-{
-	struct fl_etcd2_decoder *d = ctx;
-
-	d->yajl = yajl_alloc(&callbacks, &d->memory.funcs, d);
-	/* Bad UTF-8 in one value must not cost the others: whoever reads a value checks it. */
-	(void)yajl_config(d->yajl, yajl_dont_validate_strings, 1);
 }
 
 int fl_etcd2_decoder_reset(struct fl_etcd2_decoder *d, size_t value_max)
 {
 	struct fl_etcd2_node node = d->node, child = d->child;
+	struct fl_etcd_json json = d->json;
 
 	node_reset(&node);
 	node_reset(&child);
-	fl_yajl_mem_done(&d->memory);
-	*d = (struct fl_etcd2_decoder){
-		.value_max = value_max, .child_cb = d->child_cb, .node = node, .child = child};
-	fl_yajl_mem_init(&d->memory);
-	if (fl_yajl_mem_run(&d->memory, begin_yajl, d))
-		return 0;
-	(void)fail(d, -ENOMEM, "out of memory");
-	return -ENOMEM;
+	*d = (struct fl_etcd2_decoder){.value_max = value_max,
+				       .child_cb = d->child_cb,
+				       .node = node,
+				       .child = child,
+				       .json = json};
+	return fl_etcd_json_reset(&d->json, &callbacks, d, value_max, false);
 }

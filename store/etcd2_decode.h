@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
-#include "base/yajl_mem.h"
+#include "store/etcd_json.h"
 
 struct fl_etcd2_decoder;
 
@@ -36,24 +36,15 @@ struct fl_etcd2_decoder {
 	int error_code; /* etcd's errorCode, 0: none */
 	char message[96];
 	char cause[160];
-	char why[160]; /* after a failure: one line for people */
+	struct fl_etcd_json json; /* why: after a failure, one line for people; seen_any */
 
 	/* private to etcd2_decode.c */
 	fl_etcd2_child_cb child_cb;
 	struct fl_etcd2_node child;
 	size_t value_max;
-	struct fl_yajl_mem memory; /* of yajl */
-	struct yajl_handle_t *yajl;
-	int error;
 	int place;
 	int member;
 	unsigned int depth; /* of what is skipped */
-	size_t pending;	    /* bytes handed to yajl since it last gave something back */
-	size_t string_len;  /* raw bytes of the string that passes */
-	unsigned int escape;
-	bool in_string;
-	bool clipping;
-	bool seen_any;
 };
 
 /** @param child  may be NULL */

@@ -115,6 +115,7 @@ static int consider(struct fl_etcd *etcd, const struct fl_etcd_entry *e,
 	if (!copy)
 		return -ENOMEM;
 	copy->index = e->index;
+	copy->etcd_lease = e->lease;
 	copy->expires_s = e->ttl_s; /* as it came: only whether there is one counts here */
 	fl_lease_record_free(*to);
 	*to = copy;
@@ -186,6 +187,7 @@ static void write_lease(struct fl_etcd *etcd, const struct fl_prefix *subnet,
 		.key = own->key,
 		.value = own->value,
 		.index = over ? over->index : 0,
+		.lease = over ? over->etcd_lease : own->rec->etcd_lease,
 		.ttl_s = etcd->conf->lease_ttl_s,
 		.timeout_ms = REQUEST_TIMEOUT_MS,
 	};
@@ -207,6 +209,7 @@ static void remove_found(struct fl_etcd *etcd)
 		.verb = FL_ETCD_REMOVE,
 		.key = etcd->own.key,
 		.index = a->found->index,
+		.lease = a->found->etcd_lease,
 		.ttl_s = FL_ETCD_FOREVER,
 		.timeout_ms = REQUEST_TIMEOUT_MS,
 	};
@@ -359,6 +362,9 @@ static void on_written(struct fl_etcd *etcd, const struct fl_etcd_result *res)
 	char text[FL_PREFIX_STRLEN];
 
 	if (res->outcome != FL_ETCD_OK) {
+		/* Granted for this key: it will do for the next one. */
+		if (created)
+			etcd->own.rec->etcd_lease = res->lease;
 		again(etcd);
 		return;
 	}
@@ -370,7 +376,7 @@ static void on_written(struct fl_etcd *etcd, const struct fl_etcd_result *res)
 		created ? "lease created" : "lease taken over",
 		res->ttl_s == FL_ETCD_FOREVER ? " (a reservation: it does not expire)" : "");
 	fl_etcd_acquire_done(etcd);
-	fl_etcd_own_taken(etcd, res->index, res->ttl_s);
+	fl_etcd_own_taken(etcd, res);
 	fl_etcd_wait_for(etcd, NULL);
 	l->ops->acquired(l, etcd->own.rec);
 }
@@ -406,7 +412,7 @@ int fl_etcd_acquire(struct fl_store *s, const struct fl_netconf *nc, const struc
 	fl_etcd_acquire_done(etcd);
 	fl_etcd_own_done(etcd);
 	etcd->own.rec = fl_lease_record_new(mine);
-	etcd->own.value = fl_lease_encode(mine);
+	etcd->own.value = fl_etcd_encode(etcd, mine);
 	if (!etcd->own.rec || !etcd->own.value)
 		return -ENOMEM;
 	a->nc = nc;

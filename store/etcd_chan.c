@@ -72,7 +72,7 @@ static void tell_down(const struct fl_etcd_chan *ch)
 	}
 }
 
-static void answered(struct fl_etcd_chan *ch)
+static void answered(struct fl_etcd_chan *ch, uint64_t cluster)
 {
 	ch->failures = 0;
 	endpoint(ch)->down = false;
@@ -80,15 +80,27 @@ static void answered(struct fl_etcd_chan *ch)
 	tell_down(ch);
 	fl_backoff_reset(&ch->backoff);
 	fl_etcd_trouble(ch, FL_ETCD_FINE, "");
+	fl_etcd_met_cluster(ch, cluster);
 }
 
-static void on_accepted(struct fl_etcd_slot *slot)
+static void on_accepted(struct fl_etcd_slot *slot, uint64_t cluster)
 {
 	struct fl_etcd_chan *ch = fl_container_of(slot, struct fl_etcd_chan, slot);
 
 	ch->etcd->handing++;
 	fl_etcd_stats_contact(ch->etcd);
-	answered(ch);
+	answered(ch, cluster);
+	ch->etcd->handing--;
+}
+
+static void on_progress(struct fl_etcd_slot *slot, uint64_t index)
+{
+	struct fl_etcd_chan *ch = fl_container_of(slot, struct fl_etcd_chan, slot);
+
+	ch->etcd->handing++;
+	fl_etcd_stats_contact(ch->etcd);
+	if (ch->ops->progress)
+		ch->ops->progress(ch->etcd, index);
 	ch->etcd->handing--;
 }
 
@@ -97,17 +109,20 @@ static void on_done(struct fl_etcd_slot *slot, const struct fl_etcd_result *res)
 	struct fl_etcd_chan *ch = fl_container_of(slot, struct fl_etcd_chan, slot);
 
 	fl_etcd_stats_done(ch, res);
-	if (res->outcome != FL_ETCD_FAILED && res->outcome != FL_ETCD_DENIED) {
+	if (res->outcome < FL_ETCD_DENIED) {
 		if (res->outcome != FL_ETCD_SILENT)
-			answered(ch);
+			answered(ch, res->cluster);
 		finish(ch, res);
 		return;
 	}
+	/* A lease that was granted, or may have been, is not left behind by the next attempt. */
+	if (res->lease && ch->req.verb != FL_ETCD_REFRESH)
+		ch->req.lease = res->lease;
 	if (ch->ops->restart)
 		ch->ops->restart(ch->etcd);
 	if (ch->ops->once) {
 		finish(ch, res);
-	} else if (res->outcome == FL_ETCD_FAILED) {
+	} else if (res->outcome != FL_ETCD_DENIED) {
 		on_failure(ch, res->why);
 	} else {
 		fl_etcd_trouble(ch, FL_ETCD_REFUSED, res->why);
@@ -121,12 +136,15 @@ static void on_entry(struct fl_etcd_slot *slot, const struct fl_etcd_entry *e)
 	struct fl_etcd_chan *ch = fl_container_of(slot, struct fl_etcd_chan, slot);
 
 	ch->etcd->handing++;
+	if (ch->req.verb == FL_ETCD_WATCH)
+		ch->etcd->stats.events++;
 	ch->ops->entry(ch->etcd, e);
 	ch->etcd->handing--;
 }
 
 static const struct fl_etcd_slot_ops slot_ops = {
 	.accepted = on_accepted,
+	.progress = on_progress,
 	.entry = on_entry,
 	.done = on_done,
 };
@@ -157,7 +175,7 @@ int fl_etcd_chan_init(struct fl_etcd_chan *ch, struct fl_etcd *etcd)
 	ch->slot.ops = &slot_ops;
 	ev_init(&ch->timer, on_timer);
 	(void)fl_backoff_init(&ch->backoff, RETRY_MIN_MS, RETRY_MAX_MS);
-	return etcd->api->init(&ch->slot, etcd->http, etcd->prefix);
+	return etcd->api->init(&ch->slot, &etcd->session);
 }
 
 void fl_etcd_chan_done(struct fl_etcd_chan *ch)

@@ -45,7 +45,9 @@ struct fl_etcd_chan_ops {
 	void (*entry)(struct fl_etcd *etcd, const struct fl_etcd_entry *e);
 	/** The answer broke off, forget its entries: there will be another. May be NULL. */
 	void (*restart)(struct fl_etcd *etcd);
-	/** Never FAILED or DENIED, but for a request that is tried only once. */
+	/** A watch that goes on has told all up to @p index. May be NULL. */
+	void (*progress)(struct fl_etcd *etcd, uint64_t index);
+	/** Never FAILED, ABSENT or DENIED, but for a request that is tried only once. */
 	void (*done)(struct fl_etcd *etcd, const struct fl_etcd_result *res);
 	bool once;
 };
@@ -148,6 +150,7 @@ struct fl_etcd_own {
 	/* what a get has found */
 	enum fl_etcd_own_state seen;
 	uint64_t seen_index;
+	uint64_t seen_lease;
 	int64_t seen_ttl_s;
 	char holder[FL_ADDR_STRLEN];
 	ev_timer release; /* released() comes from the loop */
@@ -179,6 +182,9 @@ struct fl_etcd {
 	const struct fl_store_conf *conf;
 	const struct fl_etcd_api *api;
 	struct fl_http *http;
+	struct fl_etcd_session session;
+	bool opened;	  /* the API's part of it */
+	uint64_t cluster; /* id of the cluster that answered last; 0: none yet */
 	char prefix[FL_ETCD_PREFIX_MAX];
 	struct fl_etcd_endpoints endpoints;
 	struct fl_etcd_chan requests; /* keeps one connection */
@@ -214,6 +220,9 @@ static inline struct fl_etcd *fl_etcd_of(struct fl_store *s)
 void fl_etcd_wait_for(struct fl_etcd *etcd, const char *fmt, ...) FL_PRINTF(2, 3);
 /** @p ch is in trouble, or not any more: say so, once. */
 void fl_etcd_trouble(struct fl_etcd_chan *ch, enum fl_etcd_trouble trouble, const char *why);
+/** @p cluster has answered (0: not said). If that is another one than before: say so, and look at
+ * everything anew. */
+void fl_etcd_met_cluster(struct fl_etcd_chan *ch, uint64_t cluster);
 
 /* ---- etcd_acquire.c ---- */
 
@@ -225,8 +234,10 @@ void fl_etcd_acquire_done(struct fl_etcd *etcd);
 
 void fl_etcd_own_init(struct fl_etcd *etcd);
 void fl_etcd_own_done(struct fl_etcd *etcd);
-/** The lease is ours: key, index and TTL as in the answer to the write. */
-void fl_etcd_own_taken(struct fl_etcd *etcd, uint64_t index, int64_t ttl_s);
+/** The value of @p lease, as flannel writes it for this API; the caller's. NULL: no memory. */
+char *fl_etcd_encode(const struct fl_etcd *etcd, const struct fl_lease *lease);
+/** The lease is ours: index, TTL and etcd lease as in the answer to the write. */
+void fl_etcd_own_taken(struct fl_etcd *etcd, const struct fl_etcd_result *res);
 /** From now on: renew it in time, re-create it. */
 void fl_etcd_own_keep(struct fl_etcd *etcd);
 /** What etcd has at our key, as GET or REFRESH answer it: noted as own.seen. */
@@ -264,6 +275,8 @@ void fl_etcd_watch_take(struct fl_etcd *etcd, const struct fl_etcd_entry *e,
 			struct fl_lease_record *rec, const char *why);
 /** That was all of it: go on behind @p index. */
 void fl_etcd_watch_taken(struct fl_etcd *etcd, uint64_t index);
+/** Another cluster has answered @p ch: if we watch, nothing that we know may be so any more. */
+void fl_etcd_watch_anew(struct fl_etcd_chan *ch);
 
 /* ---- etcd_stats.c ---- */
 

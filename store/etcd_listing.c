@@ -14,6 +14,7 @@ struct fl_etcd_listed {
 	struct fl_lease_record *rec; /* NULL: its value is of no use */
 	char *why;		     /* what is wrong with it, or NULL */
 	uint64_t index;
+	uint64_t lease;
 	int64_t ttl_s;
 	char key[];
 };
@@ -63,7 +64,8 @@ int fl_etcd_listing_add(struct fl_etcd *etcd, const struct fl_etcd_entry *e,
 		free(why);
 		return -ENOMEM;
 	}
-	*l = (struct fl_etcd_listed){.rec = rec, .why = why, .index = e->index, .ttl_s = e->ttl_s};
+	*l = (struct fl_etcd_listed){
+		.rec = rec, .why = why, .index = e->index, .lease = e->lease, .ttl_s = e->ttl_s};
 	memcpy(l->key, e->key, size);
 	*etcd->listing.tail = l;
 	etcd->listing.tail = &l->next;
@@ -72,7 +74,8 @@ int fl_etcd_listing_add(struct fl_etcd *etcd, const struct fl_etcd_entry *e,
 
 static void tell(struct fl_etcd *etcd, struct fl_etcd_listed *l)
 {
-	const struct fl_etcd_entry e = {.key = l->key, .index = l->index, .ttl_s = l->ttl_s};
+	const struct fl_etcd_entry e = {
+		.key = l->key, .index = l->index, .lease = l->lease, .ttl_s = l->ttl_s};
 	struct fl_lease_record *rec = l->rec;
 
 	l->rec = NULL;

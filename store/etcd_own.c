@@ -28,10 +28,18 @@ static bool is_reservation(const struct fl_etcd_own *own)
 	return own->rec->expires_s == 0;
 }
 
-/* Where to go on from: index and TTL as etcd has them. */
-static void adopt(struct fl_etcd *etcd, uint64_t index, int64_t ttl_s)
+char *fl_etcd_encode(const struct fl_etcd *etcd, const struct fl_lease *lease)
+{
+	bool (*writes_ipv6)(const struct fl_etcd_session *) = etcd->api->writes_ipv6;
+
+	return fl_lease_encode(lease, writes_ipv6 && writes_ipv6(&etcd->session));
+}
+
+/* Where to go on from: index, TTL and lease as etcd has them. */
+static void adopt(struct fl_etcd *etcd, uint64_t index, int64_t ttl_s, uint64_t lease)
 {
 	etcd->own.rec->index = index;
+	etcd->own.rec->etcd_lease = lease;
 	etcd->own.rec->expires_s = ttl_s == FL_ETCD_FOREVER ? 0 : (int64_t)time(NULL) + ttl_s;
 }
 
@@ -44,6 +52,7 @@ static void request(struct fl_etcd *etcd, const struct fl_etcd_chan_ops *ops,
 		.key = own->key,
 		.value = own->value,
 		.index = own->rec->index,
+		.lease = own->rec->etcd_lease,
 		.ttl_s = is_reservation(own) ? FL_ETCD_FOREVER : (int64_t)etcd->conf->lease_ttl_s,
 		.timeout_ms = ops->once ? RELEASE_TIMEOUT_MS : REQUEST_TIMEOUT_MS,
 	};
@@ -194,7 +203,7 @@ int fl_etcd_change(struct fl_store *s, const struct fl_lease *mine, const struct
 	if (!o->held)
 		return -EINVAL;
 	rec = changed_record(o->rec, mine);
-	value = rec ? fl_lease_encode(&rec->lease) : NULL;
+	value = rec ? fl_etcd_encode(etcd, &rec->lease) : NULL;
 	if (!value) {
 		fl_lease_record_free(rec);
 		return -ENOMEM;
@@ -218,6 +227,7 @@ void fl_etcd_own_look(struct fl_etcd *etcd, const struct fl_etcd_entry *e)
 
 	own->seen = FL_ETCD_OWN_CHANGED;
 	own->seen_index = e->index;
+	own->seen_lease = e->lease;
 	own->seen_ttl_s = e->ttl_s;
 	if (e->flaw || fl_lease_decode(e->key, e->value, e->value_len, &rec, &why) < 0) {
 		free(why);
@@ -256,8 +266,13 @@ static void on_looked(struct fl_etcd *etcd)
 {
 	struct fl_etcd_own *own = &etcd->own;
 	bool before = is_reservation(own);
+	uint64_t lease = own->seen_lease;
 
-	adopt(etcd, own->seen_index, own->seen_ttl_s);
+	/* What is to be written over stays attached to our lease, whatever it is attached to now.
+	 */
+	if (own->seen == FL_ETCD_OWN_CHANGED && own->rec->etcd_lease && lease)
+		lease = own->rec->etcd_lease;
+	adopt(etcd, own->seen_index, own->seen_ttl_s, lease);
 	tell_reservation(etcd, before);
 	if (own->seen == FL_ETCD_OWN_CHANGED && own->n_former > 0)
 		request(etcd, &own_ops, FL_ETCD_UPDATE, 0);
@@ -275,7 +290,7 @@ static void on_written(struct fl_etcd *etcd, enum fl_etcd_verb verb,
 	struct fl_etcd_own *own = &etcd->own;
 	char text[FL_PREFIX_STRLEN];
 
-	adopt(etcd, res->index, res->ttl_s);
+	adopt(etcd, res->index, res->ttl_s, res->lease);
 	if (verb == FL_ETCD_REFRESH && own->seen == FL_ETCD_OWN_CHANGED) {
 		fl_etcd_own_emptied(etcd);
 		request(etcd, &own_ops, FL_ETCD_UPDATE, 0);
@@ -315,6 +330,8 @@ static void on_own_done(struct fl_etcd *etcd, const struct fl_etcd_result *res)
 	if (res->outcome != FL_ETCD_OK) {
 		/* It is not what we think: see whose it is. Each side may see the other's write
 		 * first, so not without a pause. */
+		if (verb == FL_ETCD_CREATE)
+			etcd->own.rec->etcd_lease = res->lease;
 		recheck(etcd, fl_random_below(50) + 1);
 		return;
 	}
@@ -332,9 +349,9 @@ static void on_own_done(struct fl_etcd *etcd, const struct fl_etcd_result *res)
 
 static const struct fl_etcd_chan_ops own_ops = {.entry = fl_etcd_own_look, .done = on_own_done};
 
-void fl_etcd_own_taken(struct fl_etcd *etcd, uint64_t index, int64_t ttl_s)
+void fl_etcd_own_taken(struct fl_etcd *etcd, const struct fl_etcd_result *res)
 {
-	adopt(etcd, index, ttl_s);
+	adopt(etcd, res->index, res->ttl_s, res->lease);
 	etcd->own.held = true;
 }
 
@@ -392,7 +409,7 @@ static void on_release_done(struct fl_etcd *etcd, const struct fl_etcd_result *r
 		release_step(etcd, FL_ETCD_GET);
 	} else if (res->outcome == FL_ETCD_OK && verb == FL_ETCD_GET &&
 		   own->seen != FL_ETCD_OWN_FOREIGN && own->seen_ttl_s != FL_ETCD_FOREVER) {
-		adopt(etcd, own->seen_index, own->seen_ttl_s);
+		adopt(etcd, own->seen_index, own->seen_ttl_s, own->seen_lease);
 		release_step(etcd, FL_ETCD_REMOVE);
 	} else if (res->outcome == FL_ETCD_OK || res->outcome == FL_ETCD_MISSING) {
 		fl_info("etcd", "%s: lease %s", subnet_text(etcd, text),

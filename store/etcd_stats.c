@@ -16,7 +16,7 @@ static void count_request(struct fl_etcd_chan *ch, enum fl_etcd_outcome outcome)
 {
 	struct fl_store_stats *s = &ch->etcd->stats;
 
-	if (outcome == FL_ETCD_FAILED || outcome == FL_ETCD_SILENT) {
+	if (outcome == FL_ETCD_FAILED || outcome == FL_ETCD_ABSENT || outcome == FL_ETCD_SILENT) {
 		s->requests_failed++;
 		return;
 	}
@@ -46,9 +46,6 @@ void fl_etcd_stats_done(struct fl_etcd_chan *ch, const struct fl_etcd_result *re
 		break;
 	case FL_ETCD_LIST:
 		etcd->stats.snapshots += ok && ch == &etcd->events;
-		break;
-	case FL_ETCD_WATCH:
-		etcd->stats.events += ok;
 		break;
 	default:
 		break;

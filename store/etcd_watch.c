@@ -44,7 +44,10 @@ static void tell_peer(struct fl_etcd *etcd, const struct fl_etcd_entry *e,
 	struct fl_store_listener *l = listener(etcd);
 
 	rec->index = e->index;
-	rec->expires_s = e->ttl_s == FL_ETCD_FOREVER ? 0 : (int64_t)time(NULL) + e->ttl_s;
+	rec->etcd_lease = e->lease;
+	rec->expires_s = e->ttl_s == FL_ETCD_FOREVER	? 0
+			 : e->ttl_s == FL_ETCD_SOMETIME ? FL_LEASE_SOMETIME
+							: (int64_t)time(NULL) + e->ttl_s;
 	etcd->watch.peers++;
 	fl_etcd_bad_forget(&etcd->bad, e->key);
 	l->ops->peer(l, rec);
@@ -323,13 +326,24 @@ static void check(struct fl_etcd *etcd)
 static void on_check_done(struct fl_etcd *etcd, const struct fl_etcd_result *res)
 {
 	(void)res; /* also a missing key is an answer */
-	poll_events(etcd, 0);
+	follow(etcd);
 }
 
 static const struct fl_etcd_chan_ops check_ops = {
 	.entry = fl_etcd_own_event,
 	.done = on_check_done,
 };
+
+/* A watch that goes on, and may go on for long: what would follow its end is due now. */
+static void on_poll_progress(struct fl_etcd *etcd, uint64_t index)
+{
+	struct fl_etcd_watch *w = &etcd->watch;
+
+	fl_backoff_reset(&w->pace);
+	w->index = index;
+	if (w->stale)
+		look_again(etcd, "a subnet has lost one of its keys");
+}
 
 static void on_poll_done(struct fl_etcd *etcd, const struct fl_etcd_result *res)
 {
@@ -345,7 +359,10 @@ static void on_poll_done(struct fl_etcd *etcd, const struct fl_etcd_result *res)
 		/* Not to move on would run us out of etcd's history while others write. */
 		if (res->index > w->index)
 			w->index = res->index;
-		poll_events(etcd, pace_ms(etcd, w->started, QUIET_TOO_FAST_S));
+		if (w->stale)
+			follow(etcd);
+		else
+			poll_events(etcd, pace_ms(etcd, w->started, QUIET_TOO_FAST_S));
 		return;
 	case FL_ETCD_SILENT:
 		check(etcd);
@@ -355,7 +372,28 @@ static void on_poll_done(struct fl_etcd *etcd, const struct fl_etcd_result *res)
 	}
 }
 
-static const struct fl_etcd_chan_ops poll_ops = {.entry = on_entry, .done = on_poll_done};
+static const struct fl_etcd_chan_ops poll_ops = {
+	.entry = on_entry,
+	.progress = on_poll_progress,
+	.done = on_poll_done,
+};
+
+void fl_etcd_watch_anew(struct fl_etcd_chan *ch)
+{
+	struct fl_etcd *etcd = ch->etcd;
+	const bool within = ch == &etcd->events;
+
+	if (!etcd->own.kept || !etcd->own.held)
+		return;
+	if (within && ch->req.verb == FL_ETCD_LIST)
+		return; /* this is the snapshot */
+	etcd->watch.stale = true;
+	if (within && etcd->handing == 0)
+		return; /* its end looks again */
+	fl_etcd_listing_drop(etcd);
+	on_snapshot_restart(etcd);
+	look_again(etcd, "another cluster answers");
+}
 
 int fl_etcd_watch(struct fl_store *s)
 {

@@ -30,6 +30,7 @@ struct fl_store_conf {
 	const char *key_file;
 	const char *username;
 	const char *password;
+	unsigned int etcd_api;	 /* 2 or 3; 0: whichever holds the network config */
 	uint32_t lease_ttl_s;	 /* for leases we create or take over */
 	uint32_t renew_margin_s; /* renew that long before expiry; less than lease_ttl_s */
 };

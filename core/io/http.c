@@ -428,12 +428,6 @@ static CURLcode set_common(struct transfer *t)
 	r |= curl_easy_setopt(easy, CURLOPT_WRITEDATA, t);
 	if (is_set(conf->user_agent))
 		r |= curl_easy_setopt(easy, CURLOPT_USERAGENT, conf->user_agent);
-	if (is_set(conf->username)) {
-		r |= curl_easy_setopt(easy, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
-		r |= curl_easy_setopt(easy, CURLOPT_USERNAME, conf->username);
-		r |= curl_easy_setopt(easy, CURLOPT_PASSWORD, conf->password ? conf->password : "");
-	}
-	r |= curl_easy_setopt(easy, CURLOPT_HTTPHEADER, t->headers);
 	r |= set_tcp(easy, conf);
 	r |= set_tls(t);
 	return r;
@@ -449,9 +443,7 @@ static int transfer_create(struct fl_http_req *req, struct transfer **ret)
 	t->req = req;
 	ev_init(&t->begin, on_no_beginning);
 	t->easy = curl_easy_init();
-	/* A body of ours is small: asking first would cost a round trip. */
-	t->headers = curl_slist_append(NULL, "Expect:");
-	if (!t->easy || !t->headers || set_common(t) != CURLE_OK) {
+	if (!t->easy || set_common(t) != CURLE_OK) {
 		transfer_free(t);
 		return -ENOMEM;
 	}
@@ -464,10 +456,45 @@ void fl_http_req_init(struct fl_http_req *req, struct fl_http *http, const struc
 	*req = (struct fl_http_req){.http = http, .ops = ops};
 }
 
+static int set_headers(struct transfer *t, const char *const *headers)
+{
+	/* A body of ours is small: asking first would cost a round trip. */
+	struct curl_slist *list = curl_slist_append(NULL, "Expect:");
+
+	for (; list && headers && *headers; headers++) {
+		struct curl_slist *longer = curl_slist_append(list, *headers);
+
+		if (!longer)
+			curl_slist_free_all(list);
+		list = longer;
+	}
+	if (!list || curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, list) != CURLE_OK) {
+		curl_slist_free_all(list);
+		return -ENOMEM;
+	}
+	curl_slist_free_all(t->headers);
+	t->headers = list;
+	return 0;
+}
+
+static CURLcode set_login(struct transfer *t, bool anonymous)
+{
+	const struct fl_http_conf *conf = &t->http->conf;
+	const bool named = !anonymous && is_set(conf->username);
+	CURLcode r = curl_easy_setopt(t->easy, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
+
+	r |= curl_easy_setopt(t->easy, CURLOPT_USERNAME, named ? conf->username : NULL);
+	r |= curl_easy_setopt(t->easy, CURLOPT_PASSWORD,
+			      named ? (conf->password ? conf->password : "") : NULL);
+	return r;
+}
+
 static int set_request(struct transfer *t, const struct fl_http_spec *spec)
 {
 	CURLcode r = curl_easy_setopt(t->easy, CURLOPT_URL, spec->url);
 
+	if (r == CURLE_OK)
+		r = set_login(t, spec->anonymous);
 	if (r == CURLE_OK)
 		r = curl_easy_setopt(t->easy, CURLOPT_HTTPGET, 1L);
 	if (r == CURLE_OK && spec->body) {
@@ -479,7 +506,7 @@ static int set_request(struct transfer *t, const struct fl_http_spec *spec)
 		r = curl_easy_setopt(t->easy, CURLOPT_CUSTOMREQUEST, spec->method);
 	if (r == CURLE_OK)
 		r = curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, (long)spec->timeout_ms);
-	return r == CURLE_OK ? 0 : -ENOMEM;
+	return r == CURLE_OK ? set_headers(t, spec->headers) : -ENOMEM;
 }
 
 /* The certificate files that are in use now: connections that were made with others do not fit any

@@ -41,7 +41,10 @@ void fl_http_destroy(struct fl_http *http);
 struct fl_http_spec {
 	const char *method; /* "GET", "PUT", "POST", "DELETE" */
 	const char *url;
-	const char *body;    /* application/x-www-form-urlencoded; NULL: none */
+	const char *body;	    /* application/x-www-form-urlencoded, if headers do not tell
+				       otherwise; NULL: none */
+	const char *const *headers; /* "Name: value", up to a NULL; or NULL */
+	bool anonymous;		    /* without username and password */
 	uint32_t timeout_ms; /* for the whole exchange; 0 means none (TCP keepalive still finds a
 				dead peer) */
 	uint32_t begin_timeout_ms; /* until the answer begins, connecting included; 0: no bound */

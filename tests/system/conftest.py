@@ -57,8 +57,15 @@ def modules():
 
 
 @pytest.fixture
-def world(underlay, shared_etcd, folder):
-    made = World(underlay, shared_etcd, folder)
+def api():
+    """Which API of etcd holds a world's config and leases; tests of the store are parametrized:
+    both_apis."""
+    return 2
+
+
+@pytest.fixture
+def world(underlay, shared_etcd, folder, api):
+    made = World(underlay, shared_etcd, folder, api)
     yield made
     made.close()
 
@@ -72,8 +79,8 @@ def own_etcd(underlay):
 
 
 @pytest.fixture
-def own_world(underlay, own_etcd, folder):
-    made = World(underlay, own_etcd, folder)
+def own_world(underlay, own_etcd, folder, api):
+    made = World(underlay, own_etcd, folder, api)
     yield made
     made.close()
 
@@ -84,9 +91,9 @@ def tls(tmp_path):
 
 
 @pytest.fixture
-def tls_world(underlay, tls, folder):
+def tls_world(underlay, tls, folder, api):
     etcd = Etcd(underlay, tls)
-    made = World(underlay, etcd, folder)
+    made = World(underlay, etcd, folder, api)
     try:
         yield made
     finally:

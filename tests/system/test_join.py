@@ -3,6 +3,7 @@
 import os
 
 from harness import kernel
+from harness.apis import both_apis
 
 
 def test_subnet_env_is_what_flannel_writes_byte_for_byte(world):
@@ -16,12 +17,14 @@ def test_subnet_env_is_what_flannel_writes_byte_for_byte(world):
     assert os.listdir(os.path.dirname(host.subnet_file)) == ["subnet.env"]
 
 
+@both_apis
 def test_the_lease_says_how_to_reach_the_host(world):
     world.config()
     host = world.host().start()
     lease = host.lease()
     assert lease["value"] == {
         "PublicIP": host.address,
+        **({"PublicIPv6": None} if world.api == 3 else {}),
         "BackendType": "vxlan",
         "BackendData": {"VNI": world.vni, "VtepMAC": host.mac},
     }
@@ -49,6 +52,7 @@ def test_the_mtu_follows_the_underlay(world):
     assert kernel.device(host.netns, host.device)["mtu"] == 1350
 
 
+@both_apis
 def test_containers_on_three_hosts_ping_each_other(world):
     world.config()
     containers = [world.container(host) for host in world.joined(3)]
@@ -69,6 +73,7 @@ def test_a_host_reaches_a_container_of_another_host(world):
     assert first.netns.run(*ping).returncode == 0
 
 
+@both_apis
 def test_the_network_config_shapes_the_subnet(world):
     world.config("10.5.0.0/16", SubnetLen=26, SubnetMin="10.5.7.64", SubnetMax="10.5.7.64")
     host = world.host().start()

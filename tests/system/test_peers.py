@@ -1,7 +1,10 @@
 """Leases of others become rows in the kernel, and nothing else does."""
 
 from harness import kernel
+from harness.apis import both_apis
 from harness.wait import holds, wait_equal, wait_until
+
+pytestmark = both_apis
 
 NO_ROWS = {"routes": {}, "neighbours": {}, "fdb": {}}
 

@@ -166,12 +166,11 @@ static void on_dead(struct ev_loop *loop, ev_timer *w, int revents)
 	c->slot->ops->done(c->slot, &res);
 }
 
-static int fake_init(struct fl_etcd_slot *slot, struct fl_http *http, const char *prefix)
+static int fake_init(struct fl_etcd_slot *slot, struct fl_etcd_session *session)
 {
 	struct fake_call *c = calloc(1, sizeof(*c));
 
-	(void)http;
-	assert_string_equal(prefix, "/coreos.com/network");
+	assert_string_equal(session->prefix, "/coreos.com/network");
 	assert_non_null(c);
 	c->slot = slot;
 	ev_init(&c->timer, on_answer);

@@ -101,7 +101,7 @@ static void an_answer_cut_off_anywhere_is_refused(void **state)
 	assert_int_equal(decode_text(f, " \r\n\t"), -ENODATA);
 	for (size_t len = 1; len < strlen(LIST); len++) {
 		assert_int_equal(decode(f, LIST, len, 7), -EBADMSG);
-		assert_string_not_equal(f->d.why, "");
+		assert_string_not_equal(f->d.json.why, "");
 	}
 }
 
@@ -173,7 +173,7 @@ static void what_is_no_answer_of_etcd_is_refused(void **state)
 	for (size_t i = 0; i < FL_ARRAY_SIZE(bad); i++) {
 		if (decode_text(f, bad[i]) != -EBADMSG)
 			fail_msg("taken: %s", bad[i]);
-		assert_string_not_equal(f->d.why, "");
+		assert_string_not_equal(f->d.json.why, "");
 		if (decode(f, bad[i], strlen(bad[i]), 1) != -EBADMSG)
 			fail_msg("taken byte by byte: %s", bad[i]);
 	}
@@ -213,7 +213,7 @@ static void nesting_has_a_bound(void **state)
 
 	memset(text + 5, '[', 2000);
 	assert_int_equal(decode_text(f, text), -EBADMSG);
-	assert_non_null(strstr(f->d.why, "deep"));
+	assert_non_null(strstr(f->d.json.why, "deep"));
 }
 
 /* One entry with a value of @p n copies of @p unit between two good ones. */

@@ -186,6 +186,12 @@ static void holds_texts_to_their_form(void **state)
 		{"backend-dir", "", "must not be empty"},
 		{"check-config", "", "must not be empty"},
 		{"check-config", "-", ""},
+		{"etcd-api", "auto", ""},
+		{"etcd-api", "2", ""},
+		{"etcd-api", "3", ""},
+		{"etcd-api", "", "must be auto, 2 or 3"},
+		{"etcd-api", "v3", "must be auto, 2 or 3"},
+		{"etcd-api", "4", "must be auto, 2 or 3"},
 		{"log-format", "json", ""},
 		{"log-format", "JSON", "must be text or json"},
 	};

@@ -1,4 +1,4 @@
-"""A real etcd in a namespace, and what the tests say to it over the v2 API."""
+"""A real etcd in a namespace, and what the tests say to it over either API."""
 
 import base64
 import http.client
@@ -90,6 +90,10 @@ class Etcd:
             return self.request("GET", "/health")[1].get("health") == "true"
         except OSError:
             return False
+
+    def over(self, api):
+        """The same etcd, spoken to over that API."""
+        return Etcd3(self) if api == 3 else self
 
     # --- HTTP
 
@@ -196,6 +200,140 @@ class Watcher:
                     connection=self._connection)
                 self.events.append(event)
                 self._next = event["node"]["modifiedIndex"] + 1
+        except (OSError, KeyError, AttributeError, ValueError, http.client.HTTPException):
+            return
+
+    def close(self):
+        if self._connection.sock:
+            self._connection.sock.shutdown(2)
+        self._thread.join(5)
+        self._connection.close()
+
+
+def _encoded(text):
+    return base64.b64encode(text.encode()).decode()
+
+
+def _decoded(text):
+    return base64.b64decode(text).decode(errors="replace")
+
+
+def _behind(key):
+    """The end of the range of all keys that begin so."""
+    return key[:-1] + chr(ord(key[-1]) + 1)
+
+
+class Etcd3:
+    """An Etcd over its v3 API, with nodes as v2 has them: key, value, modifiedIndex, createdIndex,
+    ttl if there is one, and lease."""
+
+    def __init__(self, etcd):
+        self._etcd = etcd
+        self.token = None
+
+    def __getattr__(self, name):
+        return getattr(self._etcd, name)
+
+    def over(self, api):
+        return self if api == 3 else self._etcd
+
+    def call(self, path, message, connection=None):
+        """Status and answer."""
+        headers = {"Content-Type": "application/json"}
+        if self.token:
+            headers["Authorization"] = self.token
+        own = connection or self._etcd.connect()
+        own.request("POST", f"/v3/{path}", json.dumps(message), headers)
+        answer = own.getresponse()
+        text = answer.read()
+        if not connection:
+            own.close()
+        return answer.status, json.loads(text or b"{}")
+
+    def ask(self, path, message, connection=None):
+        status, answer = self.call(path, message, connection)
+        assert status == 200, f"{path} {message}: {status} {answer}"
+        return answer
+
+    def _node(self, kv):
+        node = {"key": _decoded(kv["key"]), "value": _decoded(kv.get("value", "")),
+                "modifiedIndex": int(kv["mod_revision"]),
+                "createdIndex": int(kv["create_revision"]), "lease": kv.get("lease")}
+        if node["lease"]:
+            left = self.ask("lease/timetolive", {"ID": node["lease"]})
+            node["ttl"] = int(left.get("TTL", "0"))
+        return node
+
+    def get(self, key):
+        kvs = self.ask("kv/range", {"key": _encoded(key)}).get("kvs")
+        return self._node(kvs[0]) if kvs else None
+
+    def put(self, key, value, connection=None, ttl=None):
+        message = {"key": _encoded(key), "value": _encoded(value)}
+        if ttl:
+            message["lease"] = self.ask("lease/grant", {"TTL": str(ttl)})["ID"]
+        self.ask("kv/put", message, connection)
+
+    def delete(self, key):
+        answer = self.ask("kv/deleterange", {"key": _encoded(key)})
+        assert answer.get("deleted") == "1", f"{key}: {answer}"
+
+    def list(self, folder):
+        key = f"{folder}/"
+        answer = self.ask("kv/range", {"key": _encoded(key), "range_end": _encoded(_behind(key))})
+        return [self._node(kv) for kv in answer.get("kvs", [])]
+
+    def churn(self, key, count):
+        """So many writes to one key; then history is compacted, as far as it goes."""
+        connection = self._etcd.connect()
+        for number in range(count):
+            self.put(key, str(number), connection)
+        connection.close()
+
+    def compact(self):
+        """Forget all history."""
+        revision = self.ask("kv/range", {"key": _encoded("/")})["header"]["revision"]
+        self.ask("kv/compaction", {"revision": revision})
+
+    def leases(self):
+        """The ids of all etcd leases."""
+        return [lease["ID"] for lease in self.ask("lease/leases", {}).get("leases", [])]
+
+    def watcher(self, folder):
+        return Watcher3(self, folder)
+
+    def require_user(self, name, password):
+        for path, message in (
+                ("auth/user/add", {"name": name, "password": password}),
+                ("auth/user/grant", {"user": name, "role": "root"}),
+                ("auth/enable", {})):
+            self.ask(path, message)
+        self.log_in(name, password)
+
+    def log_in(self, name, password):
+        self.token = self.ask("auth/authenticate", {"name": name, "password": password})["token"]
+
+
+class Watcher3:
+    """Collects the events below a folder, each as {"node": {"key": ...}, "action": ...}."""
+
+    def __init__(self, etcd, folder):
+        self.events = []
+        key = f"{folder}/"
+        self._connection = etcd.connect(timeout=None)
+        self._connection.request("POST", "/v3/watch", json.dumps({"create_request": {
+            "key": _encoded(key), "range_end": _encoded(_behind(key))}}))
+        self._answer = self._connection.getresponse()
+        assert json.loads(self._answer.readline())["result"]["created"]
+        self._thread = threading.Thread(target=self._follow, daemon=True)
+        self._thread.start()
+
+    def _follow(self):
+        try:
+            while line := self._answer.readline():
+                for event in json.loads(line)["result"].get("events", []):
+                    self.events.append({"action": event.get("type", "PUT"),
+                                        "node": {"key": _decoded(event["kv"]["key"])}})
         except (OSError, KeyError, AttributeError, ValueError, http.client.HTTPException):
             return
 

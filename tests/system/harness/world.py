@@ -23,10 +23,11 @@ class FakePeer:
 class World:
     """Everything that is made through it is removed by close()."""
 
-    def __init__(self, underlay, etcd, folder):
+    def __init__(self, underlay, etcd, folder, api=2):
         number = next(_numbers)
         self.underlay = underlay
-        self.etcd = etcd
+        self.etcd = etcd.over(api)
+        self.api = api
         self.folder = str(folder)
         self.prefix = f"/test/{number}"
         self.vni = number
