@@ -119,6 +119,9 @@ struct fl_etcd_api {
 	void (*close)(struct fl_etcd_session *session);
 	/** Do values have "PublicIPv6", as flannel writes them for this API? May be NULL: no. */
 	bool (*writes_ipv6)(const struct fl_etcd_session *session);
+	/** Does the watch of a member that has lost the others go on, in silence? May be NULL: no.
+	 */
+	bool (*watches_blindly)(const struct fl_etcd_session *session);
 	/** @p session is borrowed until done(). */
 	int (*init)(struct fl_etcd_slot *slot, struct fl_etcd_session *session);
 	/** @p endpoint is a URL without slash at its end, borrowed until done(). @return 0;

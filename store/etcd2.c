@@ -414,7 +414,14 @@ static void done(struct fl_etcd_slot *slot)
 	slot->call = NULL;
 }
 
+static bool watches_blindly(const struct fl_etcd_session *session)
+{
+	(void)session;
+	return true;
+}
+
 const struct fl_etcd_api fl_etcd2_api = {
+	.watches_blindly = watches_blindly,
 	.init = init,
 	.start = start,
 	.cancel = cancel,

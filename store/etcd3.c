@@ -120,8 +120,11 @@ static const struct fl_etcd3_callbacks callbacks = {.kv = on_kv, .message = on_m
 static int on_body(struct fl_http_req *req, const char *bytes, size_t len)
 {
 	struct fl_etcd3_call *c = fl_container_of(req, struct fl_etcd3_call, http);
+	const size_t room = sizeof(c->head) - c->head_len, n = len < room ? len : room;
 	int r = fl_etcd3_decoder_feed(&c->decoder, bytes, len);
 
+	memcpy(c->head + c->head_len, bytes, n);
+	c->head_len += n;
 	return c->stop ? -ECANCELED : r;
 }
 
@@ -143,10 +146,11 @@ static void not_etcd(struct fl_etcd3_call *c, long status)
 		return;
 	}
 	if (status != 200) {
-		char words[160];
-		const struct fl_etcd3_decoder *d = &c->decoder;
+		char words[sizeof(c->head)];
 
-		(void)snprintf(words, sizeof(words), "%s", d->json.why);
+		while (c->head_len > 0 && strchr("\r\n", c->head[c->head_len - 1]))
+			c->head_len--;
+		(void)fl_etcd_json_words(words, sizeof(words), c->head, c->head_len);
 		fl_etcd3_refused(c, 0, status, words);
 		return;
 	}
@@ -305,6 +309,7 @@ static int send_step(struct fl_etcd3_call *c)
 	/* A member that has lost the others would be silent for good. */
 	if (stream)
 		headers[n++] = "Grpc-Metadata-Hasleader: true";
+	c->head_len = 0;
 	fl_buf_reset(&c->auth);
 	if (c->shared->token && c->step != FL_ETCD3_AUTHENTICATE && !plain) {
 		fl_buf_printf(&c->auth, "Authorization: %s", c->shared->token);

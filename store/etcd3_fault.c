@@ -8,6 +8,7 @@
 
 /* gRPC's codes that are told apart by more than their words */
 #define CODE_PERMISSION_DENIED 7
+#define CODE_UNAVAILABLE       14
 #define CODE_UNAUTHENTICATED   16
 
 /* Words decide before codes: etcd gives one code to many errors. The first that fits counts. */
@@ -30,16 +31,17 @@ static const struct {
 	{"invalid user ID or password", FL_ETCD3_DENIED, NULL},
 	{"permission denied", FL_ETCD3_DENIED,
 	 "the user's role must allow to read and write below --etcd-prefix"},
-	{"handshake failed", FL_ETCD3_UNUSABLE,
-	 "etcd's gateway cannot log in to its own server: the server certificate must have the "
-	 "usage clientAuth, too"},
-	{"bad certificate", FL_ETCD3_UNUSABLE,
-	 "etcd's gateway cannot log in to its own server: the server certificate must have the "
-	 "usage clientAuth, too"},
 	{"space exceeded", FL_ETCD3_OTHER,
 	 "etcd is full: compact and defragment it, then disarm the alarm"},
 	{"no leader", FL_ETCD3_OTHER, "the member has no contact with a majority of the cluster"},
 };
+
+/* The gateway is a client of its own server. What that server says begins with its name; this is
+ * the gateway's own word that it does not get there. */
+static bool is_gateway(const struct fl_etcd3_error *e)
+{
+	return e->code == CODE_UNAVAILABLE && !strstr(e->words, "etcdserver: ");
+}
 
 static int find(const char *words)
 {
@@ -55,6 +57,8 @@ enum fl_etcd3_fault fl_etcd3_fault(const struct fl_etcd3_error *e)
 
 	if (i >= 0)
 		return known[i].fault;
+	if (is_gateway(e))
+		return FL_ETCD3_UNUSABLE;
 	if (e->code == CODE_UNAUTHENTICATED || e->status == 401)
 		return FL_ETCD3_LOGIN;
 	if (e->code == CODE_PERMISSION_DENIED || e->status == 403)
@@ -68,6 +72,9 @@ void fl_etcd3_fault_describe(const struct fl_etcd3_error *e, char *buf, size_t s
 	const char *advice = i >= 0 ? known[i].advice : NULL;
 	char code[64] = "";
 
+	if (i < 0 && is_gateway(e))
+		advice = "etcd's gateway does not reach its own server: if this stays, the server "
+			 "certificate lacks the usage clientAuth";
 	if (e->code != 0)
 		(void)snprintf(code, sizeof(code), "code %d, ", e->code);
 	(void)snprintf(buf, size, "etcd says: %s (%sHTTP %ld)%s%s", *e->words ? e->words : "no",

@@ -16,6 +16,7 @@ struct fl_etcd3_shared {
 	int64_t given_ttl_s; /* and what came of it */
 	const char *known;   /* the endpoint whose version was read last */
 	bool told_narrow;
+	unsigned int unusable; /* answers in a row that say so */
 };
 
 /** One HTTP exchange. A request takes one, or a few, one after the other. */
@@ -59,6 +60,8 @@ struct fl_etcd3_call {
 	struct fl_buf auth;
 	char key[FL_ETCD_PREFIX_MAX + 160];
 	char end[FL_ETCD_PREFIX_MAX + 16];
+	char head[160]; /* of an answer: what is no JSON is words for people */
+	size_t head_len;
 	char why[400];
 };
 

@@ -14,6 +14,8 @@
 #include "store/etcd3_fault.h"
 #include "store/etcd3_internal.h"
 
+#define UNUSABLE_AFTER 6u /* answers in a row */
+
 /* ---- the beginning ---- */
 
 static enum fl_etcd3_step step_of(const struct fl_etcd3_call *c)
@@ -219,6 +221,8 @@ void fl_etcd3_answered(struct fl_etcd3_call *c)
 {
 	const struct fl_etcd3_message *m = &c->decoder.message;
 
+	if (c->step != FL_ETCD3_VERSION)
+		c->shared->unusable = 0;
 	switch (c->step) {
 	case FL_ETCD3_VERSION:
 		on_version(c, m);
@@ -268,14 +272,22 @@ static void log_in(struct fl_etcd3_call *c)
 	fl_etcd3_go(c, FL_ETCD3_AUTHENTICATE);
 }
 
-static enum fl_etcd_outcome outcome_of(enum fl_etcd3_fault fault)
+/* A member that starts or stops says the same for a moment. */
+static enum fl_etcd_outcome unusable(struct fl_etcd3_call *c)
+{
+	if (c->shared->unusable < UNUSABLE_AFTER)
+		c->shared->unusable++;
+	return c->shared->unusable < UNUSABLE_AFTER ? FL_ETCD_FAILED : FL_ETCD_ABSENT;
+}
+
+static enum fl_etcd_outcome outcome_of(struct fl_etcd3_call *c, enum fl_etcd3_fault fault)
 {
 	switch (fault) {
 	case FL_ETCD3_LOGIN:
 	case FL_ETCD3_DENIED:
 		return FL_ETCD_DENIED;
 	case FL_ETCD3_UNUSABLE:
-		return FL_ETCD_ABSENT;
+		return unusable(c);
 	default:
 		return FL_ETCD_FAILED;
 	}
@@ -303,7 +315,7 @@ void fl_etcd3_refused(struct fl_etcd3_call *c, int code, long status, const char
 	} else if (fault == FL_ETCD3_NO_LEASE && c->step == FL_ETCD3_LOOK) {
 		fl_etcd3_end(c, FL_ETCD_MISSING);
 	} else {
-		fl_etcd3_end(c, outcome_of(fault));
+		fl_etcd3_end(c, outcome_of(c, fault));
 	}
 }
 
@@ -343,7 +355,7 @@ static void on_canceled(struct fl_etcd3_call *c, const struct fl_etcd3_message *
 	if ((fault == FL_ETCD3_LOGIN || fault == FL_ETCD3_DENIED) && may_log_in(c))
 		log_in(c);
 	else
-		fl_etcd3_end(c, outcome_of(fault));
+		fl_etcd3_end(c, outcome_of(c, fault));
 }
 
 void fl_etcd3_stopped(struct fl_etcd3_call *c)

@@ -357,10 +357,16 @@ static bool writes_ipv6(const struct fl_etcd_session *session)
 	return shared->chosen != V2;
 }
 
+static bool watches_blindly(const struct fl_etcd_session *session)
+{
+	return !writes_ipv6(session); /* v2 */
+}
+
 const struct fl_etcd_api fl_etcd_auto_api = {
 	.open = open_both,
 	.close = close_both,
 	.writes_ipv6 = writes_ipv6,
+	.watches_blindly = watches_blindly,
 	.init = init,
 	.start = start,
 	.cancel = cancel,

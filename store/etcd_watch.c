@@ -12,7 +12,7 @@
 /* A connection through a balancer may be half dead without either kernel seeing it: so no poll is
  * for ever. */
 #define POLL_MIN_MS	   270000u
-#define POLL_JITTER_MS	   60000u
+#define BLIND_POLL_MS	   45000u /* where a silent member may be one that has lost the others */
 /* etcd sends the headers of a poll at once, its proxy keeps them back until there is an event. So
  * when nothing comes, ask something that must be answered: a silent endpoint is left after both
  * bounds. */
@@ -193,16 +193,26 @@ static void snapshot(struct fl_etcd *etcd, uint32_t delay_ms)
 	fl_etcd_chan_start(&etcd->events, &snapshot_ops, &req, delay_ms);
 }
 
+/* A member that has lost the others answers polls, and knows nothing new. If we could go to another
+ * one, see whether it still belongs to a majority. */
+static bool may_be_blind(const struct fl_etcd *etcd)
+{
+	bool (*blindly)(const struct fl_etcd_session *) = etcd->api->watches_blindly;
+
+	return etcd->endpoints.count > 1 && blindly && blindly(&etcd->session);
+}
+
 static void poll_events(struct fl_etcd *etcd, uint32_t delay_ms)
 {
 	struct fl_etcd_watch *w = &etcd->watch;
 	/* It was silent and yet it lives: so it keeps the headers back. */
 	bool patient = w->silent && w->silent_endpoint == etcd->events.endpoint;
+	const uint32_t bound_ms = may_be_blind(etcd) ? BLIND_POLL_MS : POLL_MIN_MS;
 	const struct fl_etcd_request req = {
 		.verb = FL_ETCD_WATCH,
 		.index = etcd->watch.index,
 		.ttl_s = FL_ETCD_FOREVER,
-		.timeout_ms = POLL_MIN_MS + fl_random_below(POLL_JITTER_MS),
+		.timeout_ms = bound_ms + fl_random_below(bound_ms / 4),
 		.begin_timeout_ms = patient ? 0 : POLL_BEGIN_MS,
 	};
 
@@ -309,7 +319,7 @@ static const struct fl_etcd_chan_ops snapshot_ops = {
 
 /* The endpoint did not begin to answer a poll: something else it must answer. Another endpoint does
  * it if not. */
-static void check(struct fl_etcd *etcd)
+static void verify(struct fl_etcd *etcd)
 {
 	const struct fl_etcd_request req = {
 		.verb = FL_ETCD_GET,
@@ -318,9 +328,14 @@ static void check(struct fl_etcd *etcd)
 		.timeout_ms = CHECK_TIMEOUT_MS,
 	};
 
+	fl_etcd_chan_start(&etcd->events, &check_ops, &req, 0);
+}
+
+static void check(struct fl_etcd *etcd)
+{
 	etcd->watch.silent = true;
 	etcd->watch.silent_endpoint = etcd->events.endpoint;
-	fl_etcd_chan_start(&etcd->events, &check_ops, &req, 0);
+	verify(etcd);
 }
 
 static void on_check_done(struct fl_etcd *etcd, const struct fl_etcd_result *res)
@@ -361,6 +376,8 @@ static void on_poll_done(struct fl_etcd *etcd, const struct fl_etcd_result *res)
 			w->index = res->index;
 		if (w->stale)
 			follow(etcd);
+		else if (res->index > 0 && may_be_blind(etcd))
+			verify(etcd);
 		else
 			poll_events(etcd, pace_ms(etcd, w->started, QUIET_TOO_FAST_S));
 		return;

@@ -10,15 +10,16 @@ import socket
 import struct
 import subprocess
 import time
-import urllib.parse
 
 import netns
+import wire
 
 PREFIX = "/coreos.com/network"
 CONFIG = {"Network": "10.0.0.0/8", "SubnetLen": 24, "Backend": {"Type": "vxlan"}}
 GATEWAY_PREFIX = "/bench/host-gw"
 GATEWAY_CONFIG = {"Network": "10.0.0.0/8", "SubnetLen": 24, "Backend": {"Type": "host-gw"}}
 PORT = 2379
+API = wire.V2  # or V3
 MAX_LEASES = 60000  # of 65,535 subnets: the daemon's own must find room
 
 
@@ -51,12 +52,8 @@ class Lease:
 
     def request(self):
         """The PUT that writes it, as bytes on the wire."""
-        value = json.dumps(self.value(), separators=(",", ":"))
-        body = "ttl=86400&value=" + urllib.parse.quote(value, safe="")
-        return (f"PUT /v2/keys{self.prefix}/subnets/{self.subnet_text}-24 HTTP/1.1\r\n"
-                "Host: etcd\r\n"
-                "Content-Type: application/x-www-form-urlencoded\r\n"
-                f"Content-Length: {len(body)}\r\n\r\n{body}").encode()
+        return API.put(f"{self.prefix}/subnets/{self.subnet_text}-24",
+                       json.dumps(self.value(), separators=(",", ":")))
 
 
 class GatewayLease(Lease):
@@ -97,6 +94,8 @@ class Etcd:
             self._proc = subprocess.Popen(argv, env=env, stdin=subprocess.DEVNULL, stdout=log,
                                           stderr=log, preexec_fn=self._prepare)
         self._wait_until_healthy()
+        for request in API.prepare():
+            self.send(request)
         self.configure(PREFIX, CONFIG)
         self.configure(GATEWAY_PREFIX, GATEWAY_CONFIG)
 
@@ -130,18 +129,17 @@ class Etcd:
         return conn
 
     def configure(self, prefix, config):
-        self.call("PUT", "/config", "value=" + urllib.parse.quote(json.dumps(config)), prefix)
+        self.send(API.put(f"{prefix}/config", json.dumps(config), leased=False))
 
-    def call(self, method, key, body="", prefix=PREFIX):
-        conn = http.client.HTTPConnection("127.0.0.1", PORT)
-        conn.sock = self.connect()
-        with conn.sock:
-            conn.request(method, f"/v2/keys{prefix}{key}", body or None,
-                         {"Content-Type": "application/x-www-form-urlencoded"})
-            answer = conn.getresponse()
+    def send(self, request, accepted=(200, 201)):
+        with self.connect() as conn:
+            conn.sendall(request)
+            answer = http.client.HTTPResponse(conn)
+            answer.begin()
             text = answer.read()
-        if answer.status >= 300 and not (method == "DELETE" and answer.status == 404):
-            raise netns.CommandError(f"etcd: {method} {key}: {answer.status} {text[:200]!r}")
+        if answer.status not in accepted:
+            raise netns.CommandError(
+                f"etcd: {request[:100]!r}: {answer.status} {text[:200]!r}")
         return text
 
     def load(self, n, kind=Lease):
@@ -159,25 +157,25 @@ class Etcd:
         return time.monotonic() - begin
 
     def delete(self, subnet_text, prefix=PREFIX):
-        self.call("DELETE", f"/subnets/{subnet_text}-24", prefix=prefix)
+        self.send(API.delete(f"{prefix}/subnets/{subnet_text}-24"), (200, 404))
 
     def answer_time(self):
         """How long etcd alone takes to say all leases, and how many bytes that is."""
         with self.connect() as conn:
             begin = time.monotonic()
-            conn.sendall(f"GET /v2/keys{PREFIX}/subnets?recursive=true&quorum=true HTTP/1.0\r\n"
-                         "Host: etcd\r\n\r\n".encode())
-            size = 0
-            while data := conn.recv(1 << 18):
-                size += len(data)
+            conn.sendall(API.list(f"{PREFIX}/subnets"))
+            answer = http.client.HTTPResponse(conn)
+            answer.begin()
+            size = len(answer.read())
             return time.monotonic() - begin, size
 
     def watch(self):
         """A connection on which the next event will be said; its answer's head is read already."""
         conn = self.connect()
-        conn.sendall(f"GET /v2/keys{PREFIX}/subnets?recursive=true&wait=true HTTP/1.1\r\n"
-                     "Host: etcd\r\n\r\n".encode())
-        conn.recv(65536)
+        conn.sendall(API.watch(f"{PREFIX}/subnets"))
+        head = b""
+        while API.WATCHES not in head:
+            head += conn.recv(65536)
         return conn
 
     def close(self):

@@ -1,10 +1,9 @@
 # tests/bench/overlay.py - two hosts on a wire, and on each a container behind a bridge.
-import json
 import os
 import time
-import urllib.parse
 
 import daemon
+import etcd
 import netns
 
 NETWORK = "10.0.0.0/8"
@@ -88,9 +87,9 @@ class Overlay:
             side.host.ip("link", "set", "eth0", "up")
 
     def _start_daemons(self, kind):
-        self._store.call("DELETE", "/subnets?recursive=true")
-        self._store.call("PUT", "/config", "value=" + urllib.parse.quote(json.dumps(
-            {"Network": NETWORK, "SubnetLen": 24, "Backend": {"Type": kind}})))
+        self._store.send(etcd.API.delete(f"{etcd.PREFIX}/subnets?recursive=true"), (200, 404))
+        self._store.configure(
+            etcd.PREFIX, {"Network": NETWORK, "SubnetLen": 24, "Backend": {"Type": kind}})
         self._store.ns.ip("link", "add", "ctl", "type", "bridge", must_work=False)
         self._store.ns.ip("addr", "replace", f"{netns.Host.GATEWAY}/24", "dev", "ctl")
         self._store.ns.ip("link", "set", "ctl", "up")

@@ -1,10 +1,15 @@
 """What only etcd's v3 API has: etcd leases, compaction, and the choice between the APIs."""
 
+import collections
 import json
+import re
+import time
 
 import pytest
 
+from harness.readme import block, replaced
 from harness.wait import wait_equal, wait_until
+from harness.world import World
 
 
 @pytest.fixture
@@ -104,6 +109,53 @@ def test_keys_beside_the_folder_are_not_ours(world):
     assert " WARN " not in host.log()
 
 
+# --- what it costs etcd
+
+
+def calls(etcd):
+    """How often each of etcd's functions was called, by name."""
+    connection = etcd.connect()
+    connection.request("GET", "/metrics")
+    text = connection.getresponse().read().decode()
+    connection.close()
+    found = re.findall(r'^grpc_server_started_total\{grpc_method="(\w+)".*\} (\d+)$', text, re.M)
+    counts = collections.Counter()
+    for name, count in found:
+        counts[name] += int(count)
+    return counts
+
+
+def test_a_start_costs_eight_calls_and_none_for_a_peer(own_world):
+    world = own_world
+    world.config(network="10.0.0.0/8", SubnetMax="10.199.255.0")
+    lease = world.etcd.ask("lease/grant", {"TTL": "3600"})["ID"]
+    connection = world.etcd.connect()
+    for number in range(500):
+        value = {"PublicIP": f"192.168.{201 + number // 250}.{number % 250 + 1}",
+                 "BackendType": "vxlan",
+                 "BackendData": {"VtepMAC": f"0a:00:00:00:{number // 256:02x}:{number % 256:02x}"}}
+        world.etcd.put(f"{world.prefix}/subnets/10.{200 + number // 250}.{number % 250}.0-24",
+                       json.dumps(value), connection, lease=lease)
+    connection.close()
+    before = calls(world.etcd)
+    host = world.host().start()
+    wait_until(lambda: len(host.peers()) == 500, "all peers are reached", timeout=30)
+    spent = calls(world.etcd) - before
+    assert spent["Watch"] == 1 and spent["LeaseTimeToLive"] == 0, spent
+    assert sum(spent.values()) <= 8 - 2, f"{spent}, beside /version and v2's config"
+
+
+def test_at_rest_there_are_only_keep_alives(own_world):
+    own_world.config()
+    host = own_world.host().start("--subnet-lease-ttl=5s")
+    host.wait_peers(own_world.peer(200))
+    before = calls(own_world.etcd)
+    time.sleep(12)
+    spent = calls(own_world.etcd) - before
+    assert set(spent) == {"LeaseKeepAlive"} and 3 <= spent["LeaseKeepAlive"] <= 8, spent
+    assert host.daemon.running()
+
+
 # --- which API
 
 
@@ -138,3 +190,30 @@ def test_a_config_is_waited_for_in_both_apis(world, late):
     world.etcd.over(late).put(f"{world.prefix}/config", config_text(world))
     host.wait_ready()
     assert f"using the v{late} API" in host.log()
+
+
+def test_a_cluster_moves_from_v2_to_v3_without_a_lost_packet(own_world, underlay, folder):
+    """README's way."""
+    world = own_world
+    old = World(underlay, world.etcd.over(2), folder, 2)
+    old.prefix = world.prefix = "/coreos.com/network"
+    try:
+        old.config()
+        hosts = old.joined(2)
+        subnets = [host.subnet for host in hosts]
+        here, there = (old.container(host) for host in hosts)
+        here.reach(there)
+        stream = here.stream(there, 12)
+        script = replaced(block("moving"), "http://192.0.2.10:2379", world.etcd.endpoint)
+        world.etcd.netns.run("sh", "-e", "-c", script)
+        for host in hosts:
+            host.restart()
+            assert "using v3" in host.log()
+        hosts[0].wait_peers(hosts[1])
+        hosts[1].wait_peers(hosts[0])
+        assert stream.lost() == 0
+        assert [host.subnet for host in hosts] == subnets
+        assert len(world.leases()) == len(etcd_leases(world)) == 2
+        assert all(node["ttl"] > 86000 for node in world.leases())
+    finally:
+        old.close()

@@ -375,6 +375,7 @@ static void errors_are_told_apart_by_their_words(void **state)
 		  "remote error: tls: bad certificate\""},
 		 FL_ETCD3_UNUSABLE,
 		 "clientAuth"},
+		{{14, 503, "connection closed"}, FL_ETCD3_UNUSABLE, "clientAuth"},
 		{{14, 503, "etcdserver: no leader"}, FL_ETCD3_OTHER, "majority"},
 		{{14, 503, "etcdserver: rpc not supported for learner"}, FL_ETCD3_OTHER, ""},
 	};

@@ -33,13 +33,14 @@ class _Connection(http.client.HTTPConnection):
 class Etcd:
     """One member. Each start after the first finds the data of the one before."""
 
-    def __init__(self, underlay, tls=None, start=True):
+    def __init__(self, underlay, tls=None, start=True, flags=()):
         self.netns = Netns("etcd")
         self.address = underlay.plug(self.netns)
         self.folder = tempfile.mkdtemp(prefix="flanneld-etcd-")
         self.tls = tls
         self.credentials = None
         self.process = None
+        self.flags = list(flags)
         if tls:
             tls.issue(self.address)
         if start:
@@ -47,9 +48,21 @@ class Etcd:
 
     # --- life
 
-    def start(self):
+    def spawn(self):
+        """Start it, and do not wait."""
         self.process = Process(self.netns, self._argv(), f"{self.folder}/log")
-        wait_until(self._healthy, "etcd is healthy")
+
+    def start(self):
+        self.spawn()
+        self.wait_healthy()
+
+    def wait_healthy(self):
+        wait_until(self._healthy, "etcd is healthy", timeout=20)
+
+    def wipe(self):
+        """Its data is lost; what starts next is another cluster."""
+        shutil.rmtree(f"{self.folder}/data")
+        self.flags += ["--initial-cluster-token", "another"]
 
     def stop(self):
         self.process.stop(signal.SIGKILL)
@@ -78,7 +91,7 @@ class Etcd:
         argv = ["etcd", "--enable-v2=true", "--data-dir", f"{self.folder}/data",
                 "--unsafe-no-fsync", "--listen-client-urls", self.endpoint,
                 "--advertise-client-urls", self.endpoint,
-                "--listen-peer-urls", "http://127.0.0.1:2380"]
+                "--listen-peer-urls", "http://127.0.0.1:2380", *self.flags]
         if self.tls:
             argv += ["--client-cert-auth", "--trusted-ca-file", self.tls.ca,
                      "--cert-file", self.tls.server_cert, "--key-file", self.tls.server_key]
@@ -179,6 +192,33 @@ class Etcd:
         assert status == 200, f"guest: {status} {answer}"
 
 
+class Cluster:
+    """Three members that know each other over the underlay."""
+
+    def __init__(self, underlay):
+        self.members = [Etcd(underlay, start=False) for _ in range(3)]
+        everybody = ",".join(f"{m.address}=http://{m.address}:2380" for m in self.members)
+        for member in self.members:
+            peer = f"http://{member.address}:2380"
+            member.flags = ["--name", member.address, "--initial-cluster", everybody,
+                            "--initial-advertise-peer-urls", peer, "--listen-peer-urls", peer]
+            member.spawn()
+        for member in self.members:
+            member.wait_healthy()
+
+    @property
+    def endpoints(self):
+        return ",".join(member.endpoint for member in self.members)
+
+    def separate(self, member):
+        """From the other members, not from clients."""
+        member.netns.cut_off([m.address for m in self.members if m is not member])
+
+    def close(self):
+        for member in self.members:
+            member.close()
+
+
 class Watcher:
     """Counts the events below a folder, as another host would see them."""
 
@@ -268,8 +308,10 @@ class Etcd3:
         kvs = self.ask("kv/range", {"key": _encoded(key)}).get("kvs")
         return self._node(kvs[0]) if kvs else None
 
-    def put(self, key, value, connection=None, ttl=None):
+    def put(self, key, value, connection=None, ttl=None, lease=None):
         message = {"key": _encoded(key), "value": _encoded(value)}
+        if lease:
+            message["lease"] = lease
         if ttl:
             message["lease"] = self.ask("lease/grant", {"TTL": str(ttl)})["ID"]
         self.ask("kv/put", message, connection)
@@ -302,15 +344,21 @@ class Etcd3:
     def watcher(self, folder):
         return Watcher3(self, folder)
 
-    def require_user(self, name, password):
+    def lock(self, name, password):
+        """From now on a user is needed."""
         for path, message in (
+                ("auth/role/add", {"name": "root"}),
                 ("auth/user/add", {"name": name, "password": password}),
                 ("auth/user/grant", {"user": name, "role": "root"}),
                 ("auth/enable", {})):
             self.ask(path, message)
+
+    def require_user(self, name, password):
+        self.lock(name, password)
         self.log_in(name, password)
 
     def log_in(self, name, password):
+        self.token = None  # an old one would be refused
         self.token = self.ask("auth/authenticate", {"name": name, "password": password})["token"]
 
 

@@ -170,13 +170,9 @@ class Host:
 
     # --- away from the others
 
-    def cut_off(self, address):
-        """Drop all packets to and from an address, silently."""
-        rules = f"""table inet cut {{
-            chain in {{ type filter hook input priority -300; ip saddr {address} drop; }}
-            chain out {{ type filter hook output priority -300; ip daddr {address} drop; }}
-        }}"""
-        self.netns.run("nft", "-f", "-", input=rules)
+    def cut_off(self, address, verdict="drop"):
+        """Drop all packets to and from an address, silently if not told otherwise."""
+        self.netns.cut_off([address], verdict)
 
     def heal(self):
-        self.netns.run("nft", "delete", "table", "inet", "cut")
+        self.netns.heal()

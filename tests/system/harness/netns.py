@@ -61,6 +61,17 @@ class Netns:
                                   encoding="ascii") as file:
             file.write(str(value))
 
+    def cut_off(self, addresses, verdict="drop"):
+        """Packets to and from these addresses are dropped, silently if not told otherwise."""
+        them = ", ".join(addresses)
+        self.run("nft", "-f", "-", input=f"""table inet cut {{
+            chain in {{ type filter hook input priority -300; ip saddr {{ {them} }} {verdict}; }}
+            chain out {{ type filter hook output priority -300; ip daddr {{ {them} }} {verdict}; }}
+        }}""")
+
+    def heal(self):
+        self.run("nft", "delete", "table", "inet", "cut")
+
     def argv(self, *argv):
         """The command line that runs argv inside; the process keeps its id."""
         return ["nsenter", f"--net={self.path}", "--", *argv]

@@ -13,8 +13,10 @@ _serials = itertools.count(1000)
 class Tls:
     """A CA, a server's certificate for one address, and a client's."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, **changes):
+        """changes: text of README's block, by what stands in its place"""
         self.folder = folder
+        self._changes = changes
         self.ca = f"{folder}/ca.crt"
         self.server_cert, self.server_key = f"{folder}/server.crt", f"{folder}/server.key"
         self.client_cert, self.client_key = f"{folder}/client.crt", f"{folder}/client.key"
@@ -23,6 +25,8 @@ class Tls:
         """All of them anew, for an etcd at that address."""
         script = replaced(
             block("certificates"), "etcd_address=192.0.2.10\n", f"etcd_address={address}\n")
+        for old, new in self._changes.items():
+            script = replaced(script, old, new)
         run("sh", "-e", "-c", script, cwd=self.folder)
 
 
