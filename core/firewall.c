@@ -10,13 +10,9 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "firewall_child.h"
 #include "firewall_rules.h"
 #include "io/child.h"
-
-#define TIMEOUT_MS  10000u	/* another holder of the xtables lock may take its time */
-#define SAVE_MAX    (64u << 20) /* bytes: a node of a large Kubernetes cluster has megabytes */
-#define RESTORE_MAX 65536u	/* bytes: iptables-restore has nothing to print */
-#define WHY_MAX	    512u
 
 struct fl_firewall {
 	struct ev_loop *loop;
@@ -52,50 +48,6 @@ static void on_nothing(struct ev_loop *loop, ev_timer *w, int revents)
 	tell(fl_container_of(w, struct fl_firewall, nothing), 0, "");
 }
 
-/* --- how a child ended */
-
-/* The first line that says something: iptables-nft puts remarks about legacy tables, with '#',
- * before it. */
-static size_t telling_line(const char **errors)
-{
-	const char *at = *errors;
-
-	while (*at) {
-		size_t len = strcspn(at, "\n");
-
-		if (len && at[0] != '#') {
-			*errors = at;
-			return len;
-		}
-		at += len;
-		at += *at == '\n';
-	}
-	return 0;
-}
-
-/* @return 0 if the program did its work, else -errno with @p why filled */
-static int judge_child(const char *path, const struct fl_child_result *res, char why[WHY_MAX])
-{
-	const char *errors = res->errors;
-	size_t len = telling_line(&errors);
-
-	if (res->error == -ETIMEDOUT)
-		(void)snprintf(why, WHY_MAX,
-			       "%s: no end after %u s; does another program hold the xtables lock?",
-			       path, TIMEOUT_MS / 1000);
-	else if (res->error)
-		(void)snprintf(why, WHY_MAX, "%s: %s", path, strerror(-res->error));
-	else if (res->signal)
-		(void)snprintf(why, WHY_MAX, "%s: ended by signal %d", path, res->signal);
-	else if (res->exit_status && len)
-		(void)snprintf(why, WHY_MAX, "%s: %.*s", path, (int)len, errors);
-	else if (res->exit_status)
-		(void)snprintf(why, WHY_MAX, "%s: exit status %d", path, res->exit_status);
-	else
-		return 0;
-	return res->error ? res->error : -EIO;
-}
-
 /* --- write */
 
 static int run(struct fl_firewall *fw, const struct fl_child_spec *spec, fl_child_done done)
@@ -108,13 +60,9 @@ static void on_restored(void *owner, const struct fl_child_result *res);
 /* Ends in tell(), now or later. */
 static void restore(struct fl_firewall *fw, const struct fl_buf *input)
 {
-	const char *argv[] = {fw->restore_path, "--noflush", "--wait", NULL};
-	struct fl_child_spec spec = {.argv = argv,
-				     .input = input->data,
-				     .input_len = input->len,
-				     .max_output = RESTORE_MAX,
-				     .timeout_ms = TIMEOUT_MS};
-	char why[WHY_MAX];
+	const char *argv[4];
+	struct fl_child_spec spec = fl_firewall_restore_spec(fw->restore_path, input, argv);
+	char why[FL_FIREWALL_WHY_MAX];
 	int r;
 
 	if (!input->len) {
@@ -132,8 +80,8 @@ static void restore(struct fl_firewall *fw, const struct fl_buf *input)
 static void on_restored(void *owner, const struct fl_child_result *res)
 {
 	struct fl_firewall *fw = owner;
-	char why[WHY_MAX] = "", network[FL_PREFIX_STRLEN];
-	int r = judge_child(fw->restore_path, res, why);
+	char why[FL_FIREWALL_WHY_MAX] = "", network[FL_PREFIX_STRLEN];
+	int r = fl_firewall_judge(fw->restore_path, res, why);
 
 	fw->child = NULL;
 	if (r < 0 && fw->want.random_fully && strstr(res->errors, "random-fully")) {
@@ -168,8 +116,8 @@ static int compare(struct fl_firewall *fw, const struct fl_child_result *res)
 static void on_saved(void *owner, const struct fl_child_result *res)
 {
 	struct fl_firewall *fw = owner;
-	char why[WHY_MAX] = "";
-	int r = judge_child(fw->save_path, res, why);
+	char why[FL_FIREWALL_WHY_MAX] = "";
+	int r = fl_firewall_judge(fw->save_path, res, why);
 
 	fw->child = NULL;
 	if (r == 0) {
@@ -195,9 +143,8 @@ static void stop(struct fl_firewall *fw)
 int fl_firewall_apply(struct fl_firewall *fw, const struct fl_prefix *network,
 		      const struct fl_prefix *subnet)
 {
-	const char *argv[] = {fw->save_path, NULL};
-	struct fl_child_spec spec = {
-		.argv = argv, .max_output = SAVE_MAX, .timeout_ms = TIMEOUT_MS};
+	const char *argv[2];
+	struct fl_child_spec spec = fl_firewall_save_spec(fw->save_path, argv);
 
 	stop(fw);
 	if (!fw->save_path) {
