@@ -12,8 +12,10 @@
 
 #include "base/log.h"
 #include "base/trim.h"
+#include "cleanup.h"
 #include "daemon_health.h"
 #include "io/notify.h"
+#include "io/presence.h"
 #include "io/rtnl.h"
 #include "overlay.h"
 
@@ -318,11 +320,21 @@ static void start_watchers(struct daemon *d)
 	daemon_host_start(d);
 }
 
+/* Before anything is made. */
+static void show_presence(struct daemon *d)
+{
+	int r = fl_presence_show(FL_PRESENCE, &d->presence_fd);
+
+	if (r < 0)
+		fl_warn("daemon", "--cleanup cannot see that this flanneld runs: %s", strerror(-r));
+}
+
 static enum fl_exit start(struct daemon *d)
 {
 	enum fl_exit code;
 
 	start_watchers(d);
+	show_presence(d);
 	code = daemon_choose_interface(d);
 	if (code)
 		return code;
@@ -351,13 +363,15 @@ static void finish(struct daemon *d)
 	if (d->has_netconf)
 		fl_netconf_done(&d->netconf);
 	fl_rtnl_close(d->rtnl);
+	if (d->presence_fd >= 0)
+		(void)close(d->presence_fd);
 	if (d->loop)
 		ev_loop_destroy(d->loop);
 }
 
 int fl_daemon_run(const struct fl_options *opts, struct fl_detach **ready)
 {
-	struct daemon d = {.opts = opts, .ready = ready};
+	struct daemon d = {.opts = opts, .ready = ready, .presence_fd = -1};
 
 	fl_trim_init();
 	fl_info("daemon", "flanneld " PACKAGE_VERSION " starts");

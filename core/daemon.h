@@ -18,7 +18,7 @@ enum fl_exit {
 				 or --peer-filter, and the kernel has no nf_tables */
 	FL_EXIT_LEASE = 6,     /* our lease is another host's now */
 	FL_EXIT_FILE = 7,      /* subnet.env cannot be written */
-	FL_EXIT_RUNNING = 8,   /* another flanneld holds the pidfile */
+	FL_EXIT_RUNNING = 8,   /* another flanneld holds the pidfile; or --cleanup, and one runs */
 	FL_EXIT_NOT_READY = 9, /* --daemon: not ready within --ready-timeout, or told to stop before
 				  it was */
 };

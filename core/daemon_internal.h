@@ -34,6 +34,8 @@ struct daemon {
 	enum stage stage;
 	enum fl_exit code;
 
+	int presence_fd; /* shows --cleanup that we run; -1: it does not */
+
 	ev_signal on_term;
 	ev_signal on_int;
 	ev_signal on_hup;

@@ -10,6 +10,7 @@
 #include "env.h"
 #include "io/rtmsg.h"
 #include "io/rtnl.h"
+#include "link_mark.h"
 
 #define LINK_ATTRS_MAX 32u
 #define STRAY_ADDRS    16u /* removed per dump; more take another round */
@@ -259,6 +260,7 @@ static int link_keep(struct fl_env *env, const struct found *f, struct fl_link *
 		free(link);
 		return r;
 	}
+	fl_link_mark(env->rtnl, &f->link);
 	link->env = env;
 	link->ifindex = f->link.ifindex;
 	link->mac = f->link.mac;
@@ -500,6 +502,7 @@ static int set_back(struct fl_link *link, const struct want *w, struct found *f)
 	struct fl_rtmsg_link l = {.ifindex = link->ifindex, .mac = link->mac, .has_mac = true};
 	int first = 0, name = 0, r = 0;
 
+	fl_link_mark(link->env->rtnl, &f->link);
 	if (strcmp(f->link.name, link->name) != 0)
 		name = rename_back(link);
 	if (f->link.has_mac && !fl_mac_equal(&f->link.mac, &link->mac))
@@ -510,13 +513,6 @@ static int set_back(struct fl_link *link, const struct want *w, struct found *f)
 	r = fl_link_up(link, &link->local);
 	first = first < 0 ? first : r;
 	return first < 0 ? first : name < 0 ? 2 : 1;
-}
-
-static int make_again(const struct fl_link *link, const struct want *w, struct found *f)
-{
-	int r = link_create(link->env, w, link->ifindex);
-
-	return r < 0 ? r : link_read(link->env->rtnl, link->ifindex, NULL, f);
 }
 
 /* Another device may have our index, after ours was removed. @return 1: it is ours, and not what it
@@ -564,7 +560,9 @@ static int repair(struct fl_link *link, const struct want *w, struct found *f)
 		       "%s: somebody has removed the device, or made another one of it; making it "
 		       "again, with the same MAC",
 		       link->name);
-		r = make_again(link, w, f);
+		r = link_create(link->env, w, link->ifindex);
+		if (r == 0)
+			r = link_read(link->env->rtnl, link->ifindex, NULL, f);
 	} else if (!changes_of(link, f, changes)[0]) {
 		return bring_up(link, &link->local);
 	} else {

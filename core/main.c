@@ -10,6 +10,7 @@
 
 #include "base/buf.h"
 #include "base/log_init.h"
+#include "cleanup.h"
 #include "daemon.h"
 #include "loader.h"
 #include "netconf.h"
@@ -117,6 +118,15 @@ static int list_backends(const char *dir)
 	return r ? FL_EXIT_BACKEND : FL_EXIT_OK;
 }
 
+static int clean_up(const char *subnet_file)
+{
+	int r = fl_cleanup_run(subnet_file);
+
+	if (r == -EBUSY)
+		return FL_EXIT_RUNNING;
+	return r < 0 ? FL_EXIT_FAULT : FL_EXIT_OK;
+}
+
 static int act(struct fl_options *opts)
 {
 	if (opts->help) {
@@ -132,6 +142,8 @@ static int act(struct fl_options *opts)
 		return check_config(opts->check_config, opts->backend_dir);
 	if (opts->list_backends)
 		return list_backends(opts->backend_dir);
+	if (opts->cleanup)
+		return clean_up(opts->subnet_file);
 	if (opts->check)
 		return fl_daemon_check(opts);
 	return fl_service_run(opts);

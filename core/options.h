@@ -58,6 +58,7 @@ struct fl_options {
 	bool help;
 	bool version;
 	bool check;
+	bool cleanup;
 	bool list_backends;
 	char *check_config; /* file, "-": stdin */
 };

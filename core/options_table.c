@@ -321,6 +321,13 @@ const struct fl_option fl_option_table[] = {
 	 FIELD(check),
 	 .def = "false",
 	 .help = "print the interface and address that would be used, and why"},
+	{.name = "cleanup",
+	 .type = FL_OPTION_BOOL,
+	 .group = FL_GROUP_INSTEAD,
+	 FIELD(cleanup),
+	 .def = "false",
+	 .help = "remove what flanneld has made on this host: devices, routes, firewall chains, "
+		 "--subnet-file; refused while one runs"},
 	{.name = "list-backends",
 	 .type = FL_OPTION_BOOL,
 	 .group = FL_GROUP_INSTEAD,

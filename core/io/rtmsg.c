@@ -195,6 +195,8 @@ struct nlmsghdr *fl_rtmsg_link_put(void *buf, uint16_t type, uint16_t flags,
 	put_u32(&o, IFLA_MTU, l->mtu);
 	if (l->has_mac)
 		put_mac(&o, IFLA_ADDRESS, &l->mac);
+	if (l->alias[0])
+		put(&o, IFLA_IFALIAS, strnlen(l->alias, sizeof(l->alias) - 1), l->alias);
 	if (l->kind[0])
 		put_linkinfo(&o, l->kind, c->attrs, c->n_attrs);
 	return out_end(&o);

@@ -69,6 +69,7 @@ struct fl_rtmsg_link {
 	struct fl_mac mac;
 	bool has_mac;
 	char kind[16];	  /* IFLA_INFO_KIND: "vxlan" ...; "" for a plain device */
+	char alias[32];	  /* IFLA_IFALIAS: a text of whoever made it; a longer one is cut */
 	const void *data; /* IFLA_INFO_DATA's payload, borrowed from the message; NULL: none */
 	size_t data_len;
 };

@@ -359,6 +359,9 @@ static void link_attr(struct cursor *c, const struct nlattr *a, struct fl_rtmsg_
 	case IFLA_ADDRESS:
 		l->has_mac = take_mac(a, &l->mac);
 		break;
+	case IFLA_IFALIAS:
+		take_text(a, l->alias, sizeof(l->alias));
+		break;
 	case IFLA_LINKINFO:
 		take_linkinfo(c, a, l);
 		break;

@@ -200,6 +200,7 @@ static void links_survive_a_round_trip(void **state)
 		{IFLA_VXLAN_ID, 4, &vni}, {IFLA_VXLAN_GBP, 0, ""}, {IFLA_VXLAN_GPE, 0, NULL}};
 	const struct fl_rtmsg_link_change put = {
 		.link = {.name = "fifteen-letters",
+			 .alias = "of somebody",
 			 .kind = "vxlan",
 			 .mtu = 1450,
 			 .flags = IFF_UP | IFF_NOARP,
@@ -216,6 +217,7 @@ static void links_survive_a_round_trip(void **state)
 	(void)state;
 	assert_int_equal(fl_rtmsg_link_parse(fl_rtmsg_link_put(buf, RTM_NEWLINK, 0, &put), &l), 0);
 	assert_string_equal(l.name, "fifteen-letters");
+	assert_string_equal(l.alias, "of somebody");
 	assert_string_equal(l.kind, "vxlan");
 	assert_int_equal(l.mtu, 1450);
 	assert_int_equal(l.flags, IFF_UP); /* what the mask leaves out is left alone */

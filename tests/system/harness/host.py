@@ -96,6 +96,11 @@ class Host:
     def wait_exit(self, timeout=10.0):
         return self.daemon.wait(timeout)
 
+    def cleanup(self, *flags):
+        """Run flanneld --cleanup to its end, without etcd."""
+        return self.netns.run(FLANNELD, "--cleanup", f"--subnet-file={self.subnet_file}", *flags,
+                              check=False, env=environment())
+
     def restart(self, *flags):
         assert self.stop() == 0
         return self.start(*flags)

@@ -1,8 +1,10 @@
 """What stands in a namespace's tables."""
 
 import contextlib
+import re
 
 from .processes import Process
+from .wait import wait_until
 
 PROTOCOL = "70"
 
@@ -16,6 +18,24 @@ def monitor(netns, folder):
         yield process.log
     finally:
         process.close()
+
+
+_SNAPSHOT = (
+    "ip -d link show", "ip -d addr show", "ip -d route show table all",
+    "ip -6 -d route show table all", "ip -d nexthop show", "ip rule show",
+    "ip neigh show nud permanent", "ip neigh show proxy", "bridge fdb show",
+    "iptables-nft-save", "iptables-legacy-save", "nft -s list ruleset",
+)
+_VOLATILE = re.compile(r"^#.*\n|\[\d+:\d+\]|\bqdisc \S+|^ +valid_lft .*\n", re.M)
+
+
+def snapshot(netns):
+    """All tables of a namespace that a flanneld may write to, as their programs print them:
+    {command: lines}. Counters and comments are left out, and what the kernel has learnt."""
+    wait_until(lambda: "tentative" not in netns.run("ip", "addr", "show").stdout,
+               "all addresses are there")
+    return {command: _VOLATILE.sub("", netns.run(*command.split()).stdout).splitlines()
+            for command in _SNAPSHOT}
 
 
 def _routes(netns, device):
