@@ -253,14 +253,37 @@ static struct seen *seen_nexthop(const struct adoption *a, uint32_t id)
 	return bsearch(&key, a->nexthops.items, a->nexthops.count, sizeof(key), by_id);
 }
 
+/* flannel's routes have the number that anybody's have, so their shape must tell: through an
+ * address that is on the link by declaration alone, and that is their own first one. On a device
+ * that is ours alone nobody else makes such a route. */
+static bool is_left_by_flannel(const struct adoption *a, const struct seen *s)
+{
+	return a->ifindex && s->protocol == RTPROT_BOOT && !s->odd && !s->nhid && s->value.onlink &&
+	       s->value.family == s->key.family &&
+	       memcmp(s->value.bytes, s->key.bytes, sizeof(s->key.bytes)) == 0;
+}
+
 /* Somebody else's route on our device stands where ours should: the device is ours, so it may be
- * replaced. */
-static void take_foreign_route(struct adoption *a, const struct seen *s)
+ * replaced. Where nobody declares one, flannel's goes as ours would. */
+static int take_foreign_route(struct adoption *a, const struct seen *s)
 {
 	struct fib_row *row = fib_row_find(a->fib, &s->key);
+	int r;
 
-	if (row && row->count && !s->odd && s->value.ifindex == row->value.ifindex)
-		row->flags |= FIB_FORCE;
+	if (row && row->count) {
+		if (!s->odd && s->value.ifindex == row->value.ifindex)
+			row->flags |= FIB_FORCE;
+		return 0;
+	}
+	if (!is_left_by_flannel(a, s) || (row && row->state != FIB_ABSENT))
+		return 0;
+	r = fib_row_get(a->fib, &s->key, &row);
+	if (r < 0)
+		return r;
+	row->value = s->value;
+	row->flags |= FIB_LEFT;
+	fib_row_set(a->fib, row, FIB_OTHER, FIB_FINE);
+	return 0;
 }
 
 static bool equals(const struct fib_row *row, const struct seen *s)
@@ -339,7 +362,7 @@ static int take_all(struct adoption *a)
 		const struct seen *s = &a->rows.items[i];
 
 		if (s->key.kind == FL_ROW_ROUTE && s->protocol != FL_RTPROT)
-			take_foreign_route(a, s);
+			r = take_foreign_route(a, s);
 		else
 			r = take_row(a, s);
 	}

@@ -77,6 +77,7 @@ enum fib_list_id {
 #define FIB_TRIED  8u  /* clashed, and then nobody was there */
 #define FIB_SPARED 16u /* nobody declares it, and it stays for now */
 #define FIB_AGAIN  32u /* as we know it, it is not there to be removed: perhaps as another one */
+#define FIB_LEFT   64u /* flannel has left it: as anybody's route, not with our number */
 
 /* 104 bytes: 50,000 peers have 150,000 of them. */
 struct fib_row {

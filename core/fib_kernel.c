@@ -134,7 +134,7 @@ static void put_route(void *buf, const struct fib_row *row, const struct fib_nex
 				 NLM_F_CREATE | (replace ? NLM_F_REPLACE : NLM_F_EXCL), &m);
 }
 
-/* Protocol, and nexthop or device, so that the kernel can only match a route of ours. It takes no
+/* Protocol, and nexthop or device, so that the kernel can only match what was seen. It takes no
  * device for a route that has a nexthop object (fib_nh_match). */
 static void put_route_removal(void *buf, const struct fib_row *row)
 {
@@ -142,9 +142,13 @@ static void put_route_removal(void *buf, const struct fib_row *row)
 
 	if (row->key.family == AF_INET)
 		m.scope = RT_SCOPE_NOWHERE; /* any */
+	if (row->flags & FIB_LEFT) {
+		m.protocol = RTPROT_BOOT;
+		m.via = fib_addr(row->value.family, row->value.bytes);
+	}
 	if (row->nh)
 		m.nhid = row->nh->id;
-	else if (row->state == FIB_SAME)
+	else if (row->state == FIB_SAME || (row->flags & FIB_LEFT))
 		m.ifindex = row->value.ifindex;
 	(void)fl_rtmsg_route_put(buf, RTM_DELROUTE, 0, &m);
 }

@@ -222,6 +222,58 @@ static void takes_over_the_routes_of_another_flanneld_at_once(void **state)
 	assert_int_equal(kernel_route_to("10.0.5.0/24")->protocol, FL_RTPROT);
 }
 
+/* As flannel makes them; returns what may be made to differ. */
+static struct fl_rtmsg_route *flannels_route(const char *dst, const char *via, uint32_t ifindex)
+{
+	struct fl_rtmsg_route *r;
+
+	kernel_route(dst, ifindex, RTPROT_BOOT, 0);
+	r = &kernel.objects[kernel.count - 1].route;
+	r->via = addr(via);
+	r->onlink = true;
+	return r;
+}
+
+static void removes_routes_that_flannel_has_left_and_no_others_like_them(void **state)
+{
+	const struct fl_prefix network = prefix("10.0.0.0/16");
+	struct fixture *f = *state;
+
+	flannels_route("10.0.5.0/24", "10.0.5.0", DEV);
+	flannels_route("10.0.6.0/24", "10.0.6.0", DEV);
+	flannels_route("10.0.7.0/24", "10.0.7.0", OTHER_DEV);
+	flannels_route("10.0.8.0/24", "10.0.8.1", DEV);
+	flannels_route("10.0.9.0/24", "10.0.9.0", DEV)->onlink = false;
+	flannels_route("10.0.10.0/24", "10.0.10.0", DEV)->metric = 5;
+	flannels_route("10.0.11.0/24", "10.0.11.0", DEV)->protocol = RTPROT_STATIC;
+	flannels_route("10.0.12.0/24", "10.0.12.0", DEV)->prefsrc = addr("10.0.1.0");
+	declare(f, route("10.0.6.0/24", "10.0.6.0"));
+	assert_int_equal(fl_fib_adopt(f->fib, DEV), 0);
+	assert_int_equal(fl_fib_adopt_elsewhere(f->fib, &network), 0);
+	commit(f);
+	assert_string_equal(kernel.ops, "+nexthop\n+route 10.0.6.0/24\n-route 10.0.5.0/24\n");
+	assert_int_equal(kernel_count(ROUTE), 7);
+	assert_int_equal(kernel_route_to("10.0.6.0/24")->protocol, FL_RTPROT);
+}
+
+static void a_route_that_flannel_has_left_is_spared_and_taken_over_as_ours_would_be(void **state)
+{
+	struct fixture *f = *state;
+
+	f->listener.spared = spares_10_0_5_0;
+	f->spare = true;
+	flannels_route("10.0.5.0/24", "10.0.5.0", DEV);
+	assert_int_equal(fl_fib_adopt(f->fib, DEV), 0);
+	commit(f);
+	assert_string_equal(kernel.ops, "");
+	declare(f, route("10.0.5.0/24", "10.0.5.0"));
+	commit(f);
+	assert_string_equal(kernel.ops, "+nexthop\n+route 10.0.5.0/24\n");
+	withdraw(f, route("10.0.5.0/24", "10.0.5.0"));
+	commit(f);
+	assert_int_equal(kernel_count(ROUTE), 0);
+}
+
 static void a_second_nexthop_for_one_gateway_is_given_up(void **state)
 {
 	struct fixture *f = *state;
@@ -360,6 +412,8 @@ int main(void)
 		TEST(puts_right_what_differs),
 		TEST(removes_a_second_remote_of_a_mac),
 		TEST(takes_over_the_routes_of_another_flanneld_at_once),
+		TEST(removes_routes_that_flannel_has_left_and_no_others_like_them),
+		TEST(a_route_that_flannel_has_left_is_spared_and_taken_over_as_ours_would_be),
 		TEST(a_second_nexthop_for_one_gateway_is_given_up),
 		TEST(a_failed_dump_schedules_nothing),
 		TEST(repeats_an_interrupted_dump_but_not_for_ever),

@@ -78,6 +78,18 @@ class World:
         self.put_lease(peer.subnet, peer.address, None, kind="host-gw", ttl=3600)
         return peer
 
+    def crowd(self, count, kind="vxlan"):
+        """So many fake peers, in a network that is 10.0.0.0/8: 10.100.0.0/24 and what follows."""
+        connection, peers = self.etcd.connect(), []
+        for number in range(count):
+            high, low = divmod(number, 250)
+            mac = f"0a:01:00:00:{high:02x}:{low:02x}" if kind == "vxlan" else None
+            peer = FakePeer(f"10.{100 + high}.{low}.0/24", f"192.168.{200 + high}.{low + 1}", mac)
+            self.put_lease(peer.subnet, peer.address, mac, kind, connection=connection, ttl=3600)
+            peers.append(peer)
+        connection.close()
+        return peers
+
     def drop(self, peer):
         self.etcd.delete(self.key(peer.subnet))
 
