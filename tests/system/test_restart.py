@@ -6,27 +6,11 @@ import signal
 import pytest
 
 from harness import kernel
-from harness.host import Host
+from harness.kinds import KINDS, WIDE, configure, crowd, wait_of
 from harness.notices import Notices
 from harness.wait import wait_equal, wait_until
 
 PEERS = 1000
-KINDS = {
-    "vxlan": {"Type": "vxlan"},
-    "direct": {"Type": "vxlan", "DirectRouting": True},
-    "host-gw": {"Type": "host-gw"},
-}
-
-
-def configure(world, kind, network="10.5.0.0/16", **members):
-    backend = dict(KINDS[kind])
-    if backend["Type"] == "vxlan":
-        backend["VNI"] = world.vni
-    world.config(network, Backend=backend, SubnetMax="10.5.99.0", **members)
-
-
-def wait_of(kind):
-    return Host.wait_peers if kind == "vxlan" else Host.wait_gateways
 
 
 def settled(host):
@@ -43,11 +27,12 @@ def start_settled(host):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_kernel_has_nothing_to_announce_over_a_restart(world, kind):
-    configure(world, kind, "10.0.0.0/8", SubnetLen=24, SubnetMin="10.5.1.0")
-    peers = world.crowd(PEERS, KINDS[kind]["Type"])
+    configure(world, kind, **WIDE)
+    peers = crowd(world, kind, PEERS)
     host = world.host()
     start_settled(host)
     wait_of(kind)(host, *peers, timeout=30)
+    kernel.wait_addresses(host.netns)
     notices = world.keep(Notices(host.netns))
     for number in signal.SIGTERM, signal.SIGKILL:
         host.daemon.stop(number)
@@ -65,13 +50,14 @@ def test_the_kernel_has_nothing_to_announce_over_a_restart(world, kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_rows_of_peers_that_left_meanwhile_go_and_no_other(world, kind):
-    configure(world, kind, "10.0.0.0/8", SubnetLen=24, SubnetMin="10.5.1.0")
-    peers = world.crowd(100, KINDS[kind]["Type"])
+    configure(world, kind, **WIDE)
+    peers = crowd(world, kind, 100)
     host = world.host()
     start_settled(host)
     theirs = ["route add 10.150.0.0/24 via 192.168.0.1", "route add 10.150.1.0/24 dev eth0 metric 5",
               f"route add {peers[5].subnet} via 192.168.0.1 metric 50 proto bird"]
     host.netns.batch(*theirs)
+    kernel.wait_addresses(host.netns)
     assert host.stop() == 0
     gone, stay = peers[:3], peers[3:]
     for peer in gone:

@@ -29,11 +29,16 @@ _SNAPSHOT = (
 _VOLATILE = re.compile(r"^#.*\n|\[\d+:\d+\]|\bqdisc \S+|^ +valid_lft .*\n", re.M)
 
 
+def wait_addresses(netns):
+    """Until the kernel has checked that all IPv6 addresses are unique, which it announces."""
+    wait_until(lambda: "tentative" not in netns.run("ip", "addr", "show").stdout,
+               "all addresses are there")
+
+
 def snapshot(netns):
     """All tables of a namespace that a flanneld may write to, as their programs print them:
     {command: lines}. Counters and comments are left out, and what the kernel has learnt."""
-    wait_until(lambda: "tentative" not in netns.run("ip", "addr", "show").stdout,
-               "all addresses are there")
+    wait_addresses(netns)
     return {command: _VOLATILE.sub("", netns.run(*command.split()).stdout).splitlines()
             for command in _SNAPSHOT}
 

@@ -2,8 +2,10 @@
 
 import collections
 import errno
+import select
 import socket
 import struct
+import time
 
 _GROUPS = (1, 3, 5, 7, 9, 11, 32)  # link, neighbours and FDB, IPv4, IPv6: address, route; nexthop
 _NAMES = {16: "NEWLINK", 17: "DELLINK", 20: "NEWADDR", 21: "DELADDR", 24: "NEWROUTE",
@@ -24,6 +26,15 @@ class Notices:
         for group in _GROUPS:
             self._socket.setsockopt(_SOL_NETLINK, _ADD_MEMBERSHIP, group)
         self._socket.setblocking(False)
+
+    def wait(self, name, count, timeout=10.0):
+        """Until so many of that name have been announced; how many seconds it took."""
+        begin, seen = time.monotonic(), 0
+        while seen < count:
+            assert time.monotonic() - begin < timeout, f"{seen} of {count} {name} in {timeout} s"
+            select.select([self._socket], [], [], 0.1)
+            seen += self.take().get(name, 0)
+        return time.monotonic() - begin
 
     def take(self):
         """{name: how many} since the last time."""
