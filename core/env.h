@@ -2,6 +2,8 @@
 #ifndef FL_ENV_H
 #define FL_ENV_H
 
+#include <net/if.h>
+
 #include "backend.h"
 
 struct ev_loop;
@@ -19,6 +21,13 @@ struct fl_env_listener {
 	void (*device_went)(struct fl_env_listener *l, uint32_t ifindex);
 };
 
+/** A device that was kept for a backend, so that the next one of that name is like it. */
+struct fl_env_memory {
+	char name[IF_NAMESIZE];
+	uint32_t ifindex;
+	struct fl_mac mac;
+};
+
 /** One per backend. Pointers are borrowed and must outlive the backend. */
 struct fl_env {
 	struct ev_loop *loop; /* the default loop: it runs commands */
@@ -32,6 +41,8 @@ struct fl_env {
 	uint32_t n_devices;
 	struct fl_link *links[FL_ENV_DEVICES_MAX]; /* those of them that flanneld keeps */
 	uint32_t n_links;
+	struct fl_env_memory memory[FL_ENV_DEVICES_MAX]; /* it outlives the backend */
+	uint32_t n_memory;
 	uint16_t udp_ports[FL_ENV_PORTS_MAX]; /* that other hosts send to, host byte order */
 	uint32_t n_udp_ports;
 	const struct fl_counter *counters; /* the backend's */

@@ -5,47 +5,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "backend.h"
 #include "env.h"
 #include "io/rtmsg.h"
 #include "io/rtnl.h"
+#include "link_internal.h"
 #include "link_mark.h"
 
-#define LINK_ATTRS_MAX 32u
-#define STRAY_ADDRS    16u /* removed per dump; more take another round */
-#define DUMP_TRIES     5   /* an interrupted dump is read again */
-#define ATTR_MAX       16u /* bytes of an attribute: an IPv6 address */
+#define STRAY_ADDRS 16u /* removed per dump; more take another round */
+#define DUMP_TRIES  5	/* an interrupted dump is read again */
 
-struct fl_link {
-	struct fl_env *env; /* borrowed */
-	uint32_t ifindex;
-	struct fl_mac mac;
-	uint32_t mtu; /* 0: the kernel's choice */
-	char name[IFNAMSIZ];
-	/* what it is made of, to make it again; attached: "", the backend does that */
-	char kind[16];
-	struct fl_link_attr attrs[LINK_ATTRS_MAX];
-	size_t n_attrs;
-	uint8_t attr_data[LINK_ATTRS_MAX][ATTR_MAX];
-	struct fl_prefix local; /* none: it was not brought up yet */
-	int trouble;		/* -errno of the last repair, so that it is said once */
-};
-
-/* What is wanted, in rtmsg's terms. */
-struct want {
-	const struct fl_link_spec *spec;
-	struct fl_rtmsg_attr attrs[LINK_ATTRS_MAX];
-};
-
-/* What the kernel has. */
-struct found {
-	const struct want *want; /* NULL: only the link itself is asked for */
-	struct fl_rtmsg_link link;
-	int misfit; /* position of the first attribute that is not as wanted, or -1 */
-};
-
-static int want_init(struct want *w, const struct fl_link_spec *spec)
+int link_want_init(struct link_want *w, const struct fl_link_spec *spec)
 {
 	if (spec->n_attrs > LINK_ATTRS_MAX || !spec->name[0] || strlen(spec->name) >= IFNAMSIZ ||
 	    strlen(spec->kind) >= sizeof(((struct fl_rtmsg_link *)NULL)->kind))
@@ -61,20 +33,23 @@ static int want_init(struct want *w, const struct fl_link_spec *spec)
 /* The attributes are compared here, where the message still stands. */
 static int on_link(const struct nlmsghdr *nlh, void *data)
 {
-	struct found *f = data;
+	struct link_found *f = data;
 	int r = fl_rtmsg_link_parse(nlh, &f->link);
 
 	if (r < 0)
 		return r;
 	f->misfit = -1;
-	for (size_t i = 0; f->want && i < f->want->spec->n_attrs && f->misfit < 0; i++)
+	f->misfits = 0;
+	for (size_t i = 0; f->want && i < f->want->spec->n_attrs; i++)
 		if (!fl_rtmsg_attrs_match(f->link.data, f->link.data_len, &f->want->attrs[i], 1))
-			f->misfit = (int)i;
+			f->misfits |= 1u << i;
+	if (f->misfits)
+		f->misfit = ffs((int)f->misfits) - 1;
 	f->link.data = NULL;
 	return 0;
 }
 
-static int link_read(struct fl_rtnl *rtnl, uint32_t ifindex, const char *name, struct found *ret)
+int link_read(struct fl_rtnl *rtnl, uint32_t ifindex, const char *name, struct link_found *ret)
 {
 	char buf[FL_RTNL_MSG_MAX] __attribute__((aligned(8)));
 	struct nlmsghdr *nlh = fl_rtmsg_link_get(buf, ifindex, name);
@@ -89,8 +64,8 @@ static int link_read(struct fl_rtnl *rtnl, uint32_t ifindex, const char *name, s
 	return r;
 }
 
-static int link_change(struct fl_rtnl *rtnl, uint16_t type, const struct fl_rtmsg_link *l,
-		       uint32_t change_mask)
+int link_change(struct fl_rtnl *rtnl, uint16_t type, const struct fl_rtmsg_link *l,
+		uint32_t change_mask)
 {
 	char buf[FL_RTNL_MSG_MAX] __attribute__((aligned(8)));
 	const struct fl_rtmsg_link_change c = {.link = *l, .change_mask = change_mask};
@@ -107,7 +82,7 @@ static const char *kernel_words(const struct fl_rtnl *rtnl, char buf[300])
 	return buf;
 }
 
-static int link_delete(struct fl_env *env, const struct found *f)
+int link_delete(struct fl_env *env, const struct link_found *f)
 {
 	const struct fl_rtmsg_link gone = {.ifindex = f->link.ifindex};
 	char words[300];
@@ -122,8 +97,7 @@ static int link_delete(struct fl_env *env, const struct found *f)
 	return r;
 }
 
-/* @param ifindex  0: any */
-static int link_create(struct fl_env *env, const struct want *w, uint32_t ifindex)
+int link_create(struct fl_env *env, const struct link_want *w, uint32_t ifindex)
 {
 	static const struct fl_mac none;
 	const struct fl_link_spec *spec = w->spec;
@@ -151,7 +125,7 @@ static int link_create(struct fl_env *env, const struct want *w, uint32_t ifinde
 }
 
 /* The kernel bounds some MTUs by the device below; then ours stays what the kernel gave. */
-static void link_fix_mtu(struct fl_env *env, const struct want *w, struct found *f)
+void link_fix_mtu(struct fl_env *env, const struct link_want *w, struct link_found *f)
 {
 	const struct fl_rtmsg_link l = {.ifindex = f->link.ifindex, .mtu = w->spec->mtu};
 	char words[300];
@@ -168,7 +142,32 @@ static void link_fix_mtu(struct fl_env *env, const struct want *w, struct found 
 			w->spec->mtu);
 }
 
-static void say_found(const struct found *f, const char *what)
+/* ---- its memory: peers know a device by its MAC, and rows by its index, so one that is made again
+ * gets those of the one before ---- */
+
+static struct fl_env_memory *memory_of(struct fl_env *env, const char *name)
+{
+	for (uint32_t i = 0; i < env->n_memory; i++)
+		if (strcmp(env->memory[i].name, name) == 0)
+			return &env->memory[i];
+	return NULL;
+}
+
+static void remember(struct fl_env *env, const char *name, uint32_t ifindex,
+		     const struct fl_mac *mac)
+{
+	struct fl_env_memory *m = memory_of(env, name);
+
+	if (!m && env->n_memory == FL_ENV_DEVICES_MAX)
+		return;
+	if (!m)
+		m = &env->memory[env->n_memory++];
+	(void)snprintf(m->name, sizeof(m->name), "%s", name);
+	m->ifindex = ifindex;
+	m->mac = *mac;
+}
+
+static void say_found(const struct link_found *f, const char *what)
 {
 	char mac[FL_MAC_STRLEN];
 
@@ -176,8 +175,42 @@ static void say_found(const struct found *f, const char *what)
 		f->link.ifindex, f->link.has_mac ? fl_mac_format(&f->link.mac, mac) : "none");
 }
 
+/* Not every attribute of a device can be changed while it is there, but where it can, rows and
+ * packets stay. @return true if it fits now */
+static bool link_alter(struct fl_env *env, const struct link_want *w, struct link_found *f)
+{
+	char buf[FL_RTNL_MSG_MAX] __attribute__((aligned(8)));
+	struct fl_rtmsg_attr attrs[LINK_ATTRS_MAX];
+	struct fl_rtmsg_link_change c = {.link = {.ifindex = f->link.ifindex}, .attrs = attrs};
+	uint32_t misfits = f->misfits;
+	struct nlmsghdr *nlh;
+
+	(void)snprintf(c.link.kind, sizeof(c.link.kind), "%s", w->spec->kind);
+	for (size_t i = 0; i < w->spec->n_attrs; i++) {
+		if (!(misfits & (1u << i)))
+			continue;
+		if (!w->attrs[i].data) /* it must go, and a message cannot say so */
+			return false;
+		attrs[c.n_attrs++] = w->attrs[i];
+	}
+	nlh = fl_rtmsg_link_put(buf, RTM_NEWLINK, 0, &c);
+	if (!nlh || fl_rtnl_request(env->rtnl, nlh) < 0 ||
+	    link_read(env->rtnl, c.link.ifindex, NULL, f) < 0 || f->misfit >= 0)
+		return false;
+	fl_info("link", "%s: attribute%s of the %s device changed in place", f->link.name,
+		c.n_attrs > 1 ? "s" : "", f->link.kind);
+	return true;
+}
+
+static bool index_is_free(struct fl_env *env, uint32_t ifindex)
+{
+	struct link_found f = {0};
+
+	return link_read(env->rtnl, ifindex, NULL, &f) == -ENODEV;
+}
+
 /* @return 1 if the device that is there stays, 0 if there is none (any more), or -errno */
-static int link_adopt(struct fl_env *env, const struct want *w, struct found *f)
+static int link_adopt(struct fl_env *env, const struct link_want *w, struct link_found *f)
 {
 	int r = link_read(env->rtnl, 0, w->spec->name, f);
 
@@ -196,14 +229,32 @@ static int link_adopt(struct fl_env *env, const struct want *w, struct found *f)
 	}
 	if (f->misfit < 0)
 		return 1;
+	if (link_alter(env, w, f))
+		return 1;
 	fl_warn("link",
 		"%s: attribute %u of the %s device (index %u) is not what is needed; "
 		"replacing the device",
 		w->spec->name, w->attrs[f->misfit].type, f->link.kind, f->link.ifindex);
+	if (f->link.has_mac)
+		remember(env, w->spec->name, f->link.ifindex, &f->link.mac);
 	return link_delete(env, f);
 }
 
-static int link_obtain(struct fl_env *env, const struct want *w, struct found *f)
+/* Under the index and with the MAC of the one before, if there was one. */
+static int link_make(struct fl_env *env, const struct link_want *w)
+{
+	const struct fl_env_memory *m = memory_of(env, w->spec->name);
+	struct fl_link_spec spec = *w->spec;
+	struct link_want again = *w;
+
+	if (!m)
+		return link_create(env, w, 0);
+	spec.mac = m->mac;
+	again.spec = &spec;
+	return link_create(env, &again, index_is_free(env, m->ifindex) ? m->ifindex : 0);
+}
+
+static int link_obtain(struct fl_env *env, const struct link_want *w, struct link_found *f)
 {
 	int r = link_adopt(env, w, f);
 
@@ -214,7 +265,7 @@ static int link_obtain(struct fl_env *env, const struct want *w, struct found *f
 		link_fix_mtu(env, w, f);
 		return 0;
 	}
-	r = link_create(env, w, 0);
+	r = link_make(env, w);
 	if (r < 0)
 		return r;
 	r = link_read(env->rtnl, 0, w->spec->name, f);
@@ -246,7 +297,7 @@ static int copy_spec(struct fl_link *link, const struct fl_link_spec *spec)
 	return 0;
 }
 
-static int link_keep(struct fl_env *env, const struct found *f, struct fl_link **ret)
+static int link_keep(struct fl_env *env, const struct link_found *f, struct fl_link **ret)
 {
 	struct fl_link *link = calloc(1, sizeof(*link));
 	int r;
@@ -271,11 +322,11 @@ static int link_keep(struct fl_env *env, const struct found *f, struct fl_link *
 
 int fl_link_ensure(struct fl_env *env, const struct fl_link_spec *spec, struct fl_link **ret)
 {
-	struct want want;
-	struct found found = {.want = &want};
+	struct link_want want;
+	struct link_found found = {.want = &want};
 	int r;
 
-	r = want_init(&want, spec);
+	r = link_want_init(&want, spec);
 	if (r == 0)
 		r = link_obtain(env, &want, &found);
 	return r < 0 ? r : link_keep(env, &found, ret);
@@ -284,11 +335,11 @@ int fl_link_ensure(struct fl_env *env, const struct fl_link_spec *spec, struct f
 int fl_link_attach(struct fl_env *env, const char *name, uint32_t mtu, struct fl_link **ret)
 {
 	const struct fl_link_spec spec = {.name = name, .kind = "", .mtu = mtu};
-	struct want want;
-	struct found found = {.want = &want};
+	struct link_want want;
+	struct link_found found = {.want = &want};
 	int r;
 
-	r = want_init(&want, &spec);
+	r = link_want_init(&want, &spec);
 	if (r == 0)
 		r = link_read(env->rtnl, 0, name, &found);
 	if (r < 0) {
@@ -413,7 +464,7 @@ static int local_add(const struct fl_link *link, const struct fl_prefix *local)
 static int set_up(const struct fl_link *link)
 {
 	const struct fl_rtmsg_link up = {.ifindex = link->ifindex, .flags = IFF_UP};
-	struct found f = {0};
+	struct link_found f = {0};
 	int r = link_read(link->env->rtnl, link->ifindex, NULL, &f);
 
 	if (r < 0 || (f.link.flags & IFF_UP))
@@ -423,7 +474,7 @@ static int set_up(const struct fl_link *link)
 }
 
 /* @return 1 if something had to be done, 0, -errno */
-static int bring_up(struct fl_link *link, const struct fl_prefix *local)
+int link_bring_up(struct fl_link *link, const struct fl_prefix *local)
 {
 	int strays, added, up;
 
@@ -441,7 +492,7 @@ static int bring_up(struct fl_link *link, const struct fl_prefix *local)
 int fl_link_up(struct fl_link *link, const struct fl_prefix *local)
 {
 	char text[FL_PREFIX_STRLEN], words[300];
-	int r = bring_up(link, local);
+	int r = link_bring_up(link, local);
 
 	if (r < 0)
 		fl_err("link", "%s: cannot bring it up with %s: %s%s", link->name,
@@ -458,141 +509,12 @@ void fl_link_release(struct fl_link *link)
 	if (!link)
 		return;
 	env = link->env;
+	if (link->kind[0]) /* else the backend makes it */
+		remember(env, link->name, link->ifindex, &link->mac);
 	while (i < env->n_links && env->links[i] != link)
 		i++;
 	if (i < env->n_links)
 		env->links[i] = env->links[--env->n_links];
 	fl_env_device_del(env, link->ifindex);
 	free(link);
-}
-
-/* ---- repair ---- */
-
-/* Which of its settings somebody has changed, into words; "": none. */
-static const char *changes_of(const struct fl_link *link, const struct found *f, char buf[64])
-{
-	bool mac = f->link.has_mac && !fl_mac_equal(&f->link.mac, &link->mac);
-
-	(void)snprintf(buf, 64, "%s%s%s%s", mac ? " MAC" : "",
-		       link->mtu && f->link.mtu != link->mtu ? " MTU" : "",
-		       strcmp(f->link.name, link->name) != 0 ? " name" : "",
-		       f->link.flags & IFF_UP ? "" : " state");
-	return buf;
-}
-
-/* Older kernels rename a device only while it is down; it is brought up later anyhow. */
-static int rename_back(const struct fl_link *link)
-{
-	const struct fl_rtmsg_link down = {.ifindex = link->ifindex};
-	struct fl_rtmsg_link l = {.ifindex = link->ifindex};
-	int r;
-
-	(void)snprintf(l.name, sizeof(l.name), "%s", link->name);
-	r = link_change(link->env->rtnl, RTM_NEWLINK, &l, 0);
-	if (r != -EBUSY)
-		return r;
-	(void)link_change(link->env->rtnl, RTM_NEWLINK, &down, IFF_UP);
-	return link_change(link->env->rtnl, RTM_NEWLINK, &l, 0);
-}
-
-/* All that can be: a device under another name forwards as well. @return 1, 2: but for the name,
- * -errno */
-static int set_back(struct fl_link *link, const struct want *w, struct found *f)
-{
-	struct fl_rtmsg_link l = {.ifindex = link->ifindex, .mac = link->mac, .has_mac = true};
-	int first = 0, name = 0, r = 0;
-
-	fl_link_mark(link->env->rtnl, &f->link);
-	if (strcmp(f->link.name, link->name) != 0)
-		name = rename_back(link);
-	if (f->link.has_mac && !fl_mac_equal(&f->link.mac, &link->mac))
-		first = link_change(link->env->rtnl, RTM_NEWLINK, &l, 0);
-	link_fix_mtu(link->env, w, f);
-	if (link_read(link->env->rtnl, link->ifindex, NULL, f) == 0 && link->mtu)
-		link->mtu = f->link.mtu; /* the kernel may bound it: then that is what is kept */
-	r = fl_link_up(link, &link->local);
-	first = first < 0 ? first : r;
-	return first < 0 ? first : name < 0 ? 2 : 1;
-}
-
-/* Another device may have our index, after ours was removed. @return 1: it is ours, and not what it
- * must be; 0: it is well; -EEXIST: it is somebody else's */
-static int look_over(const struct fl_link *link, const struct found *f)
-{
-	bool known = strcmp(f->link.name, link->name) == 0 ||
-		     (f->link.has_mac && fl_mac_equal(&f->link.mac, &link->mac));
-
-	if (!link->kind[0])
-		return 0;
-	if (strcmp(f->link.kind, link->kind) != 0 || (f->misfit >= 0 && !known))
-		return -EEXIST;
-	return f->misfit >= 0;
-}
-
-/* Once for each kind of trouble; it is tried again, more and more slowly. */
-static void say_trouble(struct fl_link *link, int error)
-{
-	if (error < 0 && error != link->trouble)
-		fl_err("link", "%s: cannot be repaired: %s%s; retrying", link->name,
-		       strerror(-error),
-		       error == -EEXIST ? " (another device has its name or its index)" : "");
-	else if (error >= 0 && link->trouble)
-		fl_info("link", "%s: it is repaired", link->name);
-	link->trouble = error < 0 ? error : 0;
-}
-
-static int repair(struct fl_link *link, const struct want *w, struct found *f)
-{
-	bool quiet = link->trouble;
-	char changes[64];
-	int r = link_read(link->env->rtnl, link->ifindex, NULL, f);
-
-	if (r == -ENODEV && !link->kind[0])
-		return 0; /* the backend makes it again */
-	if (r == 0)
-		r = look_over(link, f);
-	if (r == 1)
-		r = link_delete(link->env, f) < 0 ? -EBUSY : -ENODEV;
-	if (r < 0 && r != -ENODEV)
-		return r;
-	if (r == -ENODEV) {
-		fl_log(quiet ? FL_LOG_DEBUG : FL_LOG_WARN, "link",
-		       "%s: somebody has removed the device, or made another one of it; making it "
-		       "again, with the same MAC",
-		       link->name);
-		r = link_create(link->env, w, link->ifindex);
-		if (r == 0)
-			r = link_read(link->env->rtnl, link->ifindex, NULL, f);
-	} else if (!changes_of(link, f, changes)[0]) {
-		return bring_up(link, &link->local);
-	} else {
-		fl_log(quiet ? FL_LOG_DEBUG : FL_LOG_WARN, "link",
-		       "%s: somebody has changed its%s; setting it back", link->name, changes);
-	}
-	return r < 0 ? r : set_back(link, w, f);
-}
-
-static int link_repair(struct fl_link *link)
-{
-	const struct fl_link_spec spec = {.name = link->name,
-					  .kind = link->kind,
-					  .mac = link->mac,
-					  .mtu = link->mtu,
-					  .attrs = link->attrs,
-					  .n_attrs = link->n_attrs};
-	struct want want;
-	struct found f = {.want = &want};
-	int r = want_init(&want, &spec);
-
-	r = r < 0 ? r : repair(link, &want, &f);
-	say_trouble(link, r == 2 ? -EEXIST : r);
-	return r;
-}
-
-int fl_env_device_repair(struct fl_env *env, uint32_t ifindex)
-{
-	for (uint32_t i = 0; i < env->n_links; i++)
-		if (env->links[i]->ifindex == ifindex && fl_prefix_is_set(&env->links[i]->local))
-			return link_repair(env->links[i]);
-	return 0;
 }
