@@ -32,15 +32,24 @@ void daemon_quit(struct daemon *d, enum fl_exit code)
 
 /* --- the service manager */
 
+void daemon_say_running(const struct daemon *d)
+{
+	char subnet[FL_PREFIX_STRLEN];
+
+	if (d->underlay_trouble[0])
+		daemon_host_status("waiting for the interface: ", d->underlay_trouble);
+	else
+		daemon_host_status("running, lease ", fl_prefix_format(&d->subnet, subnet));
+}
+
 static void on_status(struct fl_store_listener *l, const char *text)
 {
 	struct daemon *d = fl_container_of(l, struct daemon, store_listener);
-	char subnet[FL_PREFIX_STRLEN];
 
 	if (text)
 		daemon_host_status("", text);
 	else if (d->stage == STAGE_READY)
-		daemon_host_status("running, lease ", fl_prefix_format(&d->subnet, subnet));
+		daemon_say_running(d);
 }
 
 /* --- stopping */
@@ -98,12 +107,17 @@ static void warn_if_not_forwarding(void)
 	(void)fclose(f);
 }
 
-static int write_subnet_env(struct daemon *d)
+uint32_t daemon_mtu(const struct daemon *d)
+{
+	return d->ops->mtu(d->backend, d->underlay_mtu);
+}
+
+int daemon_write_subnet_env(const struct daemon *d)
 {
 	struct fl_subnet_env env = {
 		.network = d->netconf.network,
 		.subnet = d->subnet,
-		.mtu = d->ops->mtu(d->backend, d->iface.extif.mtu),
+		.mtu = daemon_mtu(d),
 		.ip_masq = d->opts->ip_masq,
 	};
 
@@ -121,7 +135,7 @@ static void on_trim(struct ev_loop *loop, ev_timer *w, int revents)
 void daemon_become_ready(struct daemon *d)
 {
 	char subnet[FL_PREFIX_STRLEN];
-	int r = write_subnet_env(d);
+	int r = daemon_write_subnet_env(d);
 
 	if (r < 0) {
 		fl_err("daemon", "%s: cannot be written: %s", d->opts->subnet_file, strerror(-r));
@@ -130,11 +144,12 @@ void daemon_become_ready(struct daemon *d)
 	}
 	d->stage = STAGE_READY;
 	fl_prefix_format(&d->subnet, subnet);
-	fl_info("daemon", "ready: %s, MTU %u, %s written", subnet,
-		d->ops->mtu(d->backend, d->iface.extif.mtu), d->opts->subnet_file);
+	fl_info("daemon", "ready: %s, MTU %u, %s written", subnet, daemon_mtu(d),
+		d->opts->subnet_file);
 	daemon_host_ready(d);
 	warn_if_not_forwarding();
 	ev_timer_start(d->loop, &d->trim);
+	daemon_follow(d);
 }
 
 /* --- the lease */
@@ -178,6 +193,10 @@ static void on_acquired(struct fl_store_listener *l, const struct fl_lease_recor
 
 void daemon_go_on(struct daemon *d)
 {
+	if (d->overlay) {
+		daemon_moved(d);
+		return;
+	}
 	d->stage = STAGE_RULES;
 	daemon_say_leftovers(d);
 	start_overlay(d);
@@ -318,6 +337,7 @@ static void start_watchers(struct daemon *d)
 	ev_timer_init(&d->release_limit, on_release_limit, RELEASE_TIMEOUT_S, 0.);
 	ev_timer_init(&d->trim, on_trim, TRIM_AFTER_S, 0.);
 	daemon_host_start(d);
+	daemon_underlay_init(d);
 }
 
 /* Before anything is made. */
@@ -339,6 +359,8 @@ static enum fl_exit start(struct daemon *d)
 	if (code)
 		return code;
 	daemon_say_interface(d);
+	if (daemon_underlay_start(d) < 0)
+		return FL_EXIT_FAULT;
 	code = daemon_open_health(d);
 	if (code)
 		return code;
@@ -360,6 +382,7 @@ static void finish(struct daemon *d)
 	fl_store_destroy(d->store);
 	ev_timer_stop(d->loop, &d->rules_retry);
 	fl_firewall_destroy(d->firewall);
+	daemon_underlay_done(d);
 	if (d->has_netconf)
 		fl_netconf_done(&d->netconf);
 	fl_rtnl_close(d->rtnl);

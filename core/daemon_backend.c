@@ -17,6 +17,8 @@ static void say_no_data(struct daemon *d, int error)
 {
 	fl_err("daemon", "backend %s has no data for the lease: lease_data: %s", d->ops->name,
 	       strerror(abs(error)));
+	if (daemon_move_failed(d))
+		return;
 	daemon_quit(d, FL_EXIT_BACKEND);
 }
 
@@ -37,6 +39,22 @@ static int check_data(const struct daemon *d, const char data[FL_BACKEND_DATA_MA
 	free(why);
 	fl_json_destroy(doc);
 	return r;
+}
+
+/* The others must know when this host is reached otherwise. */
+static void advertise(struct daemon *d, struct fl_lease *mine)
+{
+	int r = 0;
+
+	mine->subnet = d->own->subnet;
+	if (!fl_lease_same(mine, d->own))
+		r = fl_store_change(d->store, mine, &d->own);
+	if (r == 0) {
+		daemon_backend_up(d, d->own);
+		return;
+	}
+	fl_err("daemon", "cannot change our lease: %s", strerror(-r));
+	daemon_quit(d, FL_EXIT_FAULT);
 }
 
 void daemon_acquire(struct daemon *d)
@@ -61,6 +79,10 @@ void daemon_acquire(struct daemon *d)
 		return;
 	}
 	mine.backend_data = data[0] ? data : NULL;
+	if (d->own) {
+		advertise(d, &mine);
+		return;
+	}
 	d->stage = STAGE_ACQUIRE;
 	r = fl_store_acquire(d->store, &d->netconf, &mine, &d->previous.subnet,
 			     &d->iface.extif.addr);
@@ -76,6 +98,8 @@ static void say_not_up(struct daemon *d, int error)
 
 	fl_err("daemon", "%s: backend %s does not come up: up: %s",
 	       fl_prefix_format(&d->subnet, subnet), d->ops->name, strerror(abs(error)));
+	if (daemon_move_failed(d))
+		return;
 	daemon_quit(d, FL_EXIT_BACKEND);
 }
 
@@ -155,7 +179,7 @@ static int check_mtu(struct daemon *d)
 	return -EINVAL;
 }
 
-static int create_backend(struct daemon *d)
+int daemon_backend_create(struct daemon *d)
 {
 	int r;
 
@@ -194,7 +218,7 @@ int daemon_backend_load(struct daemon *d)
 	}
 	d->ops = fl_module_ops(d->module);
 	r = check_backend(d);
-	return r < 0 ? r : create_backend(d);
+	return r < 0 ? r : daemon_backend_create(d);
 }
 
 void daemon_say_leftovers(const struct daemon *d)
@@ -261,11 +285,19 @@ static void say_counters(const struct fl_env *env)
 			 (unsigned long long)fl_counter_value(&env->counters[i]));
 }
 
+void daemon_backend_destroy(struct daemon *d)
+{
+	if (!d->backend)
+		return;
+	say_counters(&d->env);
+	d->ops->destroy(d->backend);
+	d->backend = NULL;
+	d->env.n_counters = 0;
+	d->env.n_udp_ports = 0;
+}
+
 void daemon_backend_done(struct daemon *d)
 {
-	if (d->backend) {
-		say_counters(&d->env);
-		d->ops->destroy(d->backend);
-	}
+	daemon_backend_destroy(d);
 	fl_loader_unload(d->module);
 }

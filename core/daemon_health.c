@@ -45,6 +45,7 @@ void daemon_status(const struct daemon *d, struct fl_status *ret)
 		.backend = d->ops ? d->ops->name : NULL,
 		.subnet = d->subnet,
 		.extif = &d->iface.extif,
+		.interface_why = d->underlay_trouble,
 		.store = {.waiting = ""},
 		.rules = d->rules,
 		.rules_why = d->rules_why,
@@ -56,7 +57,7 @@ void daemon_status(const struct daemon *d, struct fl_status *ret)
 	if (d->has_netconf)
 		ret->network = d->netconf.network;
 	if (d->backend)
-		ret->mtu = d->ops->mtu(d->backend, d->iface.extif.mtu);
+		ret->mtu = daemon_mtu(d);
 	if (d->store)
 		fl_store_stats(d->store, &ret->store);
 	if (d->overlay)

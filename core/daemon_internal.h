@@ -1,7 +1,7 @@
 /* core/daemon_internal.h - what the daemon's files share: daemon.c (the life), daemon_start.c (what
  * is there before the loop turns), daemon_backend.c (the backend's part), daemon_rules.c (the
- * firewall's), daemon_health.c, daemon_peers.c, daemon_events.c (what is shown), daemon_host.c (the
- * service manager and signals). */
+ * firewall's), daemon_underlay.c (another underlay), daemon_health.c, daemon_peers.c,
+ * daemon_events.c (what is shown), daemon_host.c (the service manager and signals). */
 #ifndef FL_DAEMON_INTERNAL_H
 #define FL_DAEMON_INTERNAL_H
 
@@ -17,6 +17,7 @@
 #include "status.h"
 #include "store/store.h"
 #include "subnet_env.h"
+#include "underlay.h"
 
 enum stage {
 	STAGE_CONFIG,  /* waiting for a network config that we can use */
@@ -48,7 +49,18 @@ struct daemon {
 	ev_timer trim; /* once, when the start is over */
 
 	struct fl_rtnl *rtnl;
-	struct fl_extif_choice iface;
+	struct fl_extif_choice iface; /* as the backend has it */
+	uint32_t underlay_mtu;	      /* of now, bytes */
+	struct fl_underlay *underlay;
+	struct fl_underlay_listener underlay_listener;
+	struct fl_extif_choice next_iface; /* to be followed, once nothing else is under way */
+	bool follow_due;
+	bool interface_gone; /* the backend's device and rows with it */
+	bool moving;	     /* the backend is being made anew */
+	uint32_t mtu_inside; /* before the backend was made anew */
+	ev_timer follow;     /* the next try, after one that has failed */
+	struct fl_backoff follow_backoff;
+	char underlay_trouble[160];    /* what is missing of it; "": nothing */
 	struct fl_subnet_env previous; /* what the last run left behind */
 	struct fl_store_conf store_conf;
 	struct fl_store *store;
@@ -83,6 +95,24 @@ struct daemon {
 void daemon_quit(struct daemon *d, enum fl_exit code);
 /* The device is up: on to the others' leases, the firewall, READY. */
 void daemon_go_on(struct daemon *d);
+/* STATUS=: the lease is ours and the device is up, or what is missing. */
+void daemon_say_running(const struct daemon *d);
+/* What containers may use now, bytes. */
+uint32_t daemon_mtu(const struct daemon *d);
+int daemon_write_subnet_env(const struct daemon *d);
+
+/* daemon_underlay.c */
+
+void daemon_underlay_init(struct daemon *d);
+/* From now on the interface is followed. @return 0 or -errno */
+int daemon_underlay_start(struct daemon *d);
+void daemon_underlay_done(struct daemon *d);
+/* Nothing is under way: do what has been put off. */
+void daemon_follow(struct daemon *d);
+/* The backend is up on the other underlay. */
+void daemon_moved(struct daemon *d);
+/* It does not come up there: try again later. @return false: it is the first start, which ends */
+bool daemon_move_failed(struct daemon *d);
 
 /* The rules stand, or are not needed: subnet.env, READY. */
 void daemon_become_ready(struct daemon *d);
@@ -94,6 +124,7 @@ void daemon_apply_rules(struct daemon *d);
 
 /* daemon_start.c: each says what is wrong, and returns the code to end with */
 enum fl_exit daemon_choose_interface(struct daemon *d);
+struct fl_extif_conf daemon_extif_conf(const struct daemon *d);
 void daemon_say_interface(const struct daemon *d);
 enum fl_exit daemon_open_firewall(struct daemon *d);
 enum fl_exit daemon_open_store(struct daemon *d);
@@ -113,7 +144,12 @@ void daemon_host_status(const char *prefix, const char *text);
 
 /* Load and create the one that the network config names. @return 0 or -errno; it was said */
 int daemon_backend_load(struct daemon *d);
-/* Ask the store for a lease, as soon as the backend knows its data. Errors end the daemon. */
+/* The one that is loaded, on d->iface. @return 0 or -errno; it was said */
+int daemon_backend_create(struct daemon *d);
+/* Free it; rows and device stay. */
+void daemon_backend_destroy(struct daemon *d);
+/* Ask the store for a lease, as soon as the backend knows its data; or, if there is one, have it
+ * say what the backend says now. Errors end the daemon. */
 void daemon_acquire(struct daemon *d);
 /* The lease is ours; goes on by daemon_go_on(). Errors end the daemon. */
 void daemon_backend_up(struct daemon *d, const struct fl_lease *own);

@@ -9,14 +9,19 @@
 #include "base/log.h"
 #include "io/rtnl.h"
 
-enum fl_exit daemon_choose_interface(struct daemon *d)
+struct fl_extif_conf daemon_extif_conf(const struct daemon *d)
 {
-	const struct fl_extif_conf conf = {
+	return (struct fl_extif_conf){
 		.iface = (const char *const *)d->opts->iface.items,
 		.iface_regex = (const char *const *)d->opts->iface_regex.items,
 		.can_reach = d->opts->iface_can_reach,
 		.public_ip = d->opts->public_ip,
 	};
+}
+
+enum fl_exit daemon_choose_interface(struct daemon *d)
+{
+	const struct fl_extif_conf conf = daemon_extif_conf(d);
 	char *error = NULL;
 	int r = fl_rtnl_open(&d->rtnl);
 
@@ -30,6 +35,7 @@ enum fl_exit daemon_choose_interface(struct daemon *d)
 		free(error);
 		return FL_EXIT_INTERFACE;
 	}
+	d->underlay_mtu = d->iface.extif.mtu;
 	return FL_EXIT_OK;
 }
 

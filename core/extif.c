@@ -162,19 +162,48 @@ static int tables_read(struct fl_rtnl *rtnl, const struct fl_extif_conf *conf,
 	return r;
 }
 
+void fl_extif_choice_copy(struct fl_extif_choice *to, const struct fl_extif_choice *from)
+{
+	if (to == from)
+		return;
+	*to = *from;
+	to->extif.name = to->name_buf;
+}
+
+static void say_unreadable(int error, char **ret)
+{
+	struct fl_buf text = {0};
+
+	fl_buf_printf(&text, "cannot read the kernel's interfaces: %s", strerror(-error));
+	*ret = fl_buf_take(&text);
+}
+
+int fl_extif_follow(struct fl_rtnl *rtnl, const struct fl_extif_conf *conf,
+		    const struct fl_extif_choice *was, struct fl_extif_choice *ret, char **error)
+{
+	struct fl_extif_tables t = {0};
+	int r = again_if_interrupted(read_links, rtnl, &t);
+
+	if (r == 0)
+		r = again_if_interrupted(read_addrs, rtnl, &t);
+	if (r == 0)
+		r = fl_extif_pick_again(&t, conf, was, ret, error);
+	else
+		say_unreadable(r, error);
+	tables_done(&t);
+	return r;
+}
+
 int fl_extif_choose(struct fl_rtnl *rtnl, const struct fl_extif_conf *conf,
 		    struct fl_extif_choice *ret, char **error)
 {
 	struct fl_extif_tables t = {0};
-	struct fl_buf text = {0};
 	int r = tables_read(rtnl, conf, &t);
 
-	if (r == 0) {
+	if (r == 0)
 		r = fl_extif_pick(&t, conf, ret, error);
-	} else {
-		fl_buf_printf(&text, "cannot read the kernel's interfaces: %s", strerror(-r));
-		*error = fl_buf_take(&text);
-	}
+	else
+		say_unreadable(r, error);
 	tables_done(&t);
 	return r;
 }

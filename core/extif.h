@@ -38,6 +38,20 @@ struct fl_extif_choice {
 int fl_extif_choose(struct fl_rtnl *rtnl, const struct fl_extif_conf *conf,
 		    struct fl_extif_choice *ret, char **error);
 
+/** Copy it whole; its name points into the copy. */
+void fl_extif_choice_copy(struct fl_extif_choice *to, const struct fl_extif_choice *from);
+
+/**
+ * What has become of @p was, the choice of before: the same interface, by index or by name. Its
+ * address stays as long as it is there; else it is one that @p conf would take on this interface,
+ * or, where conf names neither interface nor address, the first usable one.
+ * @param error  set on failure: one line that says what is missing, owned by the caller
+ * @return 0; -ENODEV: the interface is gone; -EADDRNOTAVAIL: it has no address to use; -errno of
+ * rtnetlink
+ */
+int fl_extif_follow(struct fl_rtnl *rtnl, const struct fl_extif_conf *conf,
+		    const struct fl_extif_choice *was, struct fl_extif_choice *ret, char **error);
+
 /**
  * Whether @p pattern can be one of iface_regex.
  * @param why  set on -EINVAL: what is wrong with it, owned by the caller

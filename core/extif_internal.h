@@ -24,6 +24,11 @@ struct fl_extif_tables {
 int fl_extif_pick(const struct fl_extif_tables *t, const struct fl_extif_conf *conf,
 		  struct fl_extif_choice *ret, char **error);
 
+/** fl_extif_follow() without the kernel. */
+int fl_extif_pick_again(const struct fl_extif_tables *t, const struct fl_extif_conf *conf,
+			const struct fl_extif_choice *was, struct fl_extif_choice *ret,
+			char **error);
+
 /**
  * A pattern in Go's syntax (RE2) as a POSIX extended one: \d \w \s and their negations, \A \z, (?:,
  * and escapes within brackets.

@@ -398,3 +398,69 @@ int fl_extif_pick(const struct fl_extif_tables *t, const struct fl_extif_conf *c
 	fl_buf_done(&p.error);
 	return r;
 }
+
+/* ---- later on ---- */
+
+static bool holds(const struct fl_extif_tables *t, const struct fl_rtmsg_link *l,
+		  const struct fl_addr *addr)
+{
+	for (size_t i = 0; i < t->n_addrs; i++)
+		if (t->addrs[i].ifindex == l->ifindex &&
+		    fl_addr_equal(&t->addrs[i].local.addr, addr))
+			return true;
+	return false;
+}
+
+/* By index, for it may have another name by now; an index may also be another interface's. */
+static const struct fl_rtmsg_link *same_link(const struct fl_extif_tables *t,
+					     const struct fl_extif *was)
+{
+	const struct fl_rtmsg_link *l = link_by_index(t, was->ifindex);
+
+	if (l && (strcmp(l->name, was->name) == 0 || holds(t, l, &was->addr)))
+		return l;
+	for (size_t i = 0; i < t->n_links; i++)
+		if (strcmp(t->links[i].name, was->name) == 0)
+			return &t->links[i];
+	return NULL;
+}
+
+/* @return true if there is an address on @p l */
+static bool pick_on(struct pick *p, const struct fl_rtmsg_link *l, const struct fl_extif *was)
+{
+	if (holds(p->t, l, &was->addr))
+		return take(p, l, &was->addr);
+	if (listed(p->conf->iface) || listed(p->conf->iface_regex))
+		return pick_given(p) == 0 && p->link == l;
+	return take_first_of(p, l);
+}
+
+int fl_extif_pick_again(const struct fl_extif_tables *t, const struct fl_extif_conf *conf,
+			const struct fl_extif_choice *was, struct fl_extif_choice *ret,
+			char **error)
+{
+	struct pick p = {.t = t, .conf = conf};
+	const struct fl_rtmsg_link *l = same_link(t, &was->extif);
+	struct fl_addr public_ip;
+	int r = 0;
+
+	if (!l) {
+		fl_buf_printf(&p.error, "%s is gone", was->extif.name);
+		r = -ENODEV;
+	} else if (!pick_on(&p, l, &was->extif)) {
+		fl_buf_printf(&p.error, "%s%s has no address to use: ", l->name,
+			      l->flags & IFF_UP ? "" : ", which is down,");
+		say_addrs(&p.error, t, l->ifindex);
+		r = -EADDRNOTAVAIL;
+	} else {
+		r = pick_public_ip(&p, &public_ip);
+	}
+	if (r == 0)
+		choice_set(&p, &public_ip, ret);
+	if (r == 0)
+		(void)snprintf(ret->why, sizeof(ret->why), "%s", was->why);
+	else
+		*error = fl_buf_take(&p.error);
+	fl_buf_done(&p.error);
+	return r;
+}

@@ -50,13 +50,26 @@ static void tell_news(struct fl_overlay *o, const struct fl_lease *peer, bool ca
 		o->conf.news(o->conf.news_owner, peer, came);
 }
 
+/* The backend that was told of it is no more. */
+static void forget_told(struct fl_overlay *o, struct fl_lease_record *rec)
+{
+	if (rec->told)
+		fl_peer_filter_del(o->conf.filter, &rec->lease.public_ip);
+	rec->told = false;
+}
+
 static void on_added(struct fl_peers_listener *l, struct fl_lease_record *rec)
 {
 	struct fl_overlay *o = fl_container_of(l, struct fl_overlay, peers_listener);
 	enum verdict v;
 
-	tell_news(o, &rec->lease, true);
-	rec->since_s = (int64_t)ev_now(o->conf.loop);
+	if (!rec->since_s) {
+		tell_news(o, &rec->lease, true);
+		rec->since_s = (int64_t)ev_now(o->conf.loop);
+	}
+	if (o->suspended)
+		return; /* its turn comes when that ends */
+	forget_told(o, rec);
 	rec->way = overlay_way_to(o, &rec->lease);
 	v = overlay_judge(o, &rec->lease, rec->way);
 	(*overlay_counter_of(o, v))++;
@@ -72,10 +85,15 @@ static void on_added(struct fl_peers_listener *l, struct fl_lease_record *rec)
 static void on_removed(struct fl_peers_listener *l, struct fl_lease_record *rec)
 {
 	struct fl_overlay *o = fl_container_of(l, struct fl_overlay, peers_listener);
-	enum verdict v = overlay_judge(o, &rec->lease, rec->way);
 	char subnet[FL_PREFIX_STRLEN];
+	enum verdict v;
 
 	tell_news(o, &rec->lease, false);
+	if (o->suspended) {
+		forget_told(o, rec);
+		return;
+	}
+	v = overlay_judge(o, &rec->lease, rec->way);
 	(*overlay_counter_of(o, v))--;
 	fl_log(o->in_snapshot ? FL_LOG_DEBUG : FL_LOG_INFO, "peers", "%s is gone or changes",
 	       fl_prefix_format(&rec->lease.subnet, subnet));
@@ -142,7 +160,7 @@ void overlay_settle(struct fl_overlay *o)
 	uint32_t i;
 	int r = 0;
 
-	if (o->in_snapshot || !o->complete)
+	if (o->suspended || o->in_snapshot || !o->complete)
 		return;
 	fl_peer_filter_settle(o->conf.filter);
 	if (!o->adopted) {
@@ -195,11 +213,11 @@ void fl_overlay_snapshot_end(struct fl_overlay *o)
 	overlay_say_rest(o);
 	o->in_snapshot = false;
 	o->complete = true;
-	fl_info("peers",
-		"%u leases of other hosts: %u reached, %u ignored or of another backend, %u "
-		"waiting for a route, %u left out",
-		fl_peers_count(o->peers), o->tally.reached, o->tally.ignored, o->tally.waiting,
-		o->tally.rejected);
+	fl_log(o->suspended ? FL_LOG_DEBUG : FL_LOG_INFO, "peers",
+	       "%u leases of other hosts: %u reached, %u ignored or of another backend, %u "
+	       "waiting for a route, %u left out",
+	       fl_peers_count(o->peers), o->tally.reached, o->tally.ignored, o->tally.waiting,
+	       o->tally.rejected);
 	fl_prefix_set_done(&o->doubts_before);
 	sweep(o);
 	overlay_settle(o);
@@ -222,7 +240,7 @@ static bool turned_bad(struct fl_overlay *o, const struct fl_lease *now)
 	const struct fl_lease_record *before = fl_peers_find(o->peers, &now->subnet);
 	char subnet[FL_PREFIX_STRLEN];
 
-	if (!before || fl_lease_same(&before->lease, now) ||
+	if (o->suspended || !before || fl_lease_same(&before->lease, now) ||
 	    overlay_judge(o, &before->lease, before->way) != REACHED ||
 	    overlay_judge(o, now, overlay_way_to(o, now)) != REFUSED)
 		return false;
@@ -236,6 +254,8 @@ static void review_doubt(struct fl_overlay *o, const struct fl_prefix *subnet)
 {
 	const struct fl_lease_record *now;
 
+	if (o->suspended)
+		return;
 	if (!fl_prefix_set_has(&o->doubts, subnet) && !fl_prefix_set_has(&o->doubts_before, subnet))
 		return;
 	now = fl_peers_find(o->peers, subnet);
@@ -300,9 +320,12 @@ int fl_overlay_declare_own(struct fl_overlay *o, const char **why)
 
 void fl_overlay_device_came(struct fl_overlay *o, uint32_t ifindex)
 {
-	int r = overlay_repair_filter(o);
+	int r;
 
+	if (o->suspended)
+		return;
 	o->away = false;
+	r = overlay_repair_filter(o);
 	if (r < 0)
 		fl_warn("fib", "what others do to rows is not seen at once: %s", strerror(-r));
 	if (!o->adopted)
@@ -318,8 +341,72 @@ void fl_overlay_device_came(struct fl_overlay *o, uint32_t ifindex)
 
 void fl_overlay_device_went(struct fl_overlay *o, uint32_t ifindex)
 {
+	if (o->suspended)
+		return;
 	o->away = true;
 	fl_fib_forget(o->fib, ifindex);
+}
+
+/* ---- another backend on another underlay ---- */
+
+/* What looks at the kernel, asks the backend, or programs rows. */
+static int senses_start(struct fl_overlay *o)
+{
+	int r = fl_fib_create(o->conf.loop, o->conf.env->rtnl, &o->fib_listener, &o->fib);
+
+	if (r == 0)
+		r = overlay_walk_start(o);
+	return r == 0 ? overlay_repair_start(o) : r;
+}
+
+static void senses_stop(struct fl_overlay *o)
+{
+	ev_timer_stop(o->conf.loop, &o->adopt_timer);
+	overlay_walk_done(o);
+	overlay_recount_done(o);
+	overlay_repair_done(o);
+	fl_fib_destroy(o->fib);
+	o->fib = NULL;
+}
+
+void fl_overlay_suspend(struct fl_overlay *o)
+{
+	if (o->suspended)
+		return;
+	senses_stop(o);
+	o->suspended = true;
+	o->adopted = false;
+	o->filled = false;
+	o->unwell = 0;
+	o->miscounted = false;
+	o->away = false;
+	o->tally = (struct tally){0};
+}
+
+int fl_overlay_resume(struct fl_overlay *o, struct fl_backend *backend, const struct fl_lease *own)
+{
+	struct fl_peers_cursor from = {0};
+	bool in_snapshot = o->in_snapshot;
+	const char *why = "";
+	int r;
+
+	o->conf.backend = backend;
+	o->conf.own = own;
+	r = senses_start(o);
+	if (r == 0)
+		r = fl_overlay_declare_own(o, &why);
+	if (r < 0) {
+		fl_err("fib", "rows cannot be declared anew: %s", why[0] ? why : strerror(-r));
+		senses_stop(o);
+		return r;
+	}
+	o->suspended = false;
+	o->in_snapshot = true; /* it is as much to say at once, and to settle once */
+	(void)fl_peers_walk(o->peers, &from, UINT32_MAX, on_added);
+	overlay_say_rest(o);
+	o->in_snapshot = in_snapshot;
+	overlay_settle(o);
+	return 0;
 }
 
 /* ---- life ---- */
@@ -344,11 +431,7 @@ int fl_overlay_create(const struct fl_overlay_conf *conf, struct fl_overlay **re
 	r = fl_peers_create(&o->peers_listener, &o->peers);
 	if (r < 0)
 		goto fail;
-	r = fl_fib_create(conf->loop, conf->env->rtnl, &o->fib_listener, &o->fib);
-	if (r == 0)
-		r = overlay_walk_start(o);
-	if (r == 0)
-		r = overlay_repair_start(o);
+	r = senses_start(o);
 	if (r < 0)
 		goto fail;
 	*ret = o;
@@ -363,12 +446,8 @@ void fl_overlay_destroy(struct fl_overlay *o)
 {
 	if (!o)
 		return;
-	ev_timer_stop(o->conf.loop, &o->adopt_timer);
-	overlay_walk_done(o);
-	overlay_recount_done(o);
-	overlay_repair_done(o);
+	senses_stop(o);
 	fl_peers_destroy(o->peers);
-	fl_fib_destroy(o->fib);
 	fl_rows_done(&o->rows);
 	fl_rows_done(&o->before);
 	fl_prefix_set_done(&o->doubts);

@@ -85,6 +85,18 @@ typedef void (*fl_overlay_each)(void *owner, const struct fl_overlay_peer *p);
 bool fl_overlay_walk(struct fl_overlay *o, struct fl_peers_cursor *c, uint32_t max,
 		     fl_overlay_each each, void *owner);
 
+/**
+ * The backend is about to be destroyed and made anew, because the underlay has changed: ask it
+ * nothing any more and leave the kernel alone. What is in the kernel stays, leases are still taken.
+ */
+void fl_overlay_suspend(struct fl_overlay *o);
+/**
+ * @p backend is up in place of the one before, as after a restart: what is declared now is compared
+ * with the kernel, and equal rows are not touched.
+ * @return 0 or -errno: it is suspended as before
+ */
+int fl_overlay_resume(struct fl_overlay *o, struct fl_backend *backend, const struct fl_lease *own);
+
 /** A device of the backend's own making came, or went. */
 void fl_overlay_device_came(struct fl_overlay *o, uint32_t ifindex);
 void fl_overlay_device_went(struct fl_overlay *o, uint32_t ifindex);

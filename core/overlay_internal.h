@@ -42,6 +42,7 @@ struct fl_overlay {
 	ev_idle awake;
 	struct fl_peers_cursor cursor;
 	double walked_s; /* time that the walk has taken so far */
+	bool dropped;	 /* by the kernel: rows on links that are not ours alone, perhaps */
 	struct tally tally;
 	struct fl_rtnl_watch *announced; /* what others do to rows and devices of ours */
 	struct fl_rtnl_watch_listener announced_listener;
@@ -63,6 +64,7 @@ struct fl_overlay {
 	ev_timer adopt_timer;
 	uint32_t said; /* lines about single peers in this snapshot or walk */
 	uint32_t unsaid;
+	bool suspended; /* there is no backend to ask, and no fib */
 	bool in_snapshot;
 	bool filled;   /* what happens to rows is heard: not many are to be sent */
 	bool unheard;  /* for a while it was not, and since then not all has been compared */

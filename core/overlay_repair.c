@@ -272,4 +272,7 @@ void overlay_repair_done(struct fl_overlay *o)
 	ev_timer_stop(o->conf.loop, &o->mend);
 	ev_timer_stop(o->conf.loop, &o->slow);
 	fl_rtnl_watch_destroy(o->announced);
+	o->announced = NULL;
+	o->hurt = 0;
+	o->refill = 0;
 }

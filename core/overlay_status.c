@@ -10,10 +10,11 @@ void fl_overlay_stats(const struct fl_overlay *o, struct fl_overlay_stats *ret)
 		.waiting = o->tally.waiting,
 		.refused = o->tally.rejected,
 		.complete = o->complete,
-		.devices_well = !o->unwell && !o->away,
+		.devices_well = !o->suspended && !o->unwell && !o->away,
 		.device_repairs = o->device_repairs,
 	};
-	fl_fib_stats(o->fib, &ret->rows);
+	if (!o->suspended)
+		fl_fib_stats(o->fib, &ret->rows);
 }
 
 static const char *state_of(enum verdict v)
@@ -36,13 +37,15 @@ static const struct fl_rows none;
 static void show(struct fl_peers_listener *l, struct fl_lease_record *rec)
 {
 	struct fl_overlay *o = fl_container_of(l, struct fl_overlay, peers_listener);
-	enum verdict v = overlay_judge(o, &rec->lease, rec->way);
-	struct fl_overlay_peer p = {
-		.rec = rec,
-		.state = state_of(v),
-		.why = v == FOREIGN ? "of another backend type" : o->rows.why,
-		.rows = &o->rows,
-	};
+	struct fl_overlay_peer p = {.rec = rec, .rows = &o->rows};
+	enum verdict v = WAITING;
+
+	if (!o->suspended)
+		v = overlay_judge(o, &rec->lease, rec->way);
+	p.state = state_of(v);
+	p.why = v == FOREIGN ? "of another backend type" : o->rows.why;
+	if (o->suspended)
+		p.why = "the interface to the other hosts is not there";
 
 	if (v != REACHED)
 		p.rows = &none;

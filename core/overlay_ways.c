@@ -43,6 +43,25 @@ static void stop_walk(struct fl_overlay *o)
 	ev_idle_stop(o->conf.loop, &o->awake);
 }
 
+/* A link that went for a moment is the same way as before, but what stood on it is gone. */
+static void look_elsewhere(struct fl_overlay *o)
+{
+	double begin = ev_time();
+	int r;
+
+	if (!o->dropped)
+		return;
+	o->dropped = false;
+	if (!o->adopted)
+		return; /* all is compared soon anyhow */
+	r = fl_fib_adopt_elsewhere(o->fib, &o->conf.env->network);
+	o->walked_s += ev_time() - begin;
+	if (r < 0) {
+		o->adopted = false;
+		overlay_retry_later(o, r);
+	}
+}
+
 static void on_walk(struct ev_loop *loop, ev_check *w, int revents)
 {
 	struct fl_overlay *o = fl_container_of(w, struct fl_overlay, walk);
@@ -56,6 +75,7 @@ static void on_walk(struct ev_loop *loop, ev_check *w, int revents)
 		return;
 	stop_walk(o);
 	overlay_say_rest(o);
+	look_elsewhere(o);
 	fl_route_watch_took(o->routes, o->walked_s);
 	overlay_settle(o);
 }
@@ -67,9 +87,11 @@ static void on_awake(struct ev_loop *loop, ev_idle *w, int revents)
 	(void)revents;
 }
 
-static void on_routes_changed(struct fl_route_watch_listener *l)
+static void on_routes_changed(struct fl_route_watch_listener *l, bool dropped)
 {
 	struct fl_overlay *o = fl_container_of(l, struct fl_overlay, routes_listener);
+
+	o->dropped = o->dropped || dropped;
 
 	o->cursor = (struct fl_peers_cursor){0};
 	o->walked_s = 0.;
@@ -97,4 +119,5 @@ void overlay_walk_done(struct fl_overlay *o)
 {
 	stop_walk(o);
 	fl_route_watch_destroy(o->routes);
+	o->routes = NULL;
 }

@@ -22,6 +22,7 @@ struct fl_route_watch {
 	struct fl_rtnl_watch *rtnl;
 	struct fl_rtnl_watch_listener rtnl_listener;
 	ev_timer gather;
+	bool dropped; /* routes, since it runs */
 	ev_tstamp not_before;
 };
 
@@ -48,26 +49,43 @@ static bool is_of_interest(const struct fl_route_watch *w, const struct nlmsghdr
 	return route.dst.len < w->network->len || !fl_prefix_contains(w->network, &route.dst.addr);
 }
 
+/* Those with the link or the address, and without a word of them. */
+static bool drops_routes(const struct nlmsghdr *nlh)
+{
+	struct fl_rtmsg_link link;
+
+	if (nlh->nlmsg_type != RTM_NEWLINK)
+		return nlh->nlmsg_type == RTM_DELADDR || nlh->nlmsg_type == RTM_DELLINK;
+	return fl_rtmsg_link_parse(nlh, &link) == 0 && !(link.flags & IFF_UP);
+}
+
 static void on_message(struct fl_rtnl_watch_listener *l, const struct nlmsghdr *nlh)
 {
 	struct fl_route_watch *w = fl_container_of(l, struct fl_route_watch, rtnl_listener);
 
 	if (!ev_is_active(&w->gather) && is_of_interest(w, nlh))
 		note(w);
+	w->dropped = w->dropped || drops_routes(nlh);
 }
 
 static void on_lost(struct fl_rtnl_watch_listener *l)
 {
-	note(fl_container_of(l, struct fl_route_watch, rtnl_listener));
+	struct fl_route_watch *w = fl_container_of(l, struct fl_route_watch, rtnl_listener);
+
+	w->dropped = true; /* for all we know */
+	note(w);
 }
 
 static void on_gathered(struct ev_loop *loop, ev_timer *t, int revents)
 {
 	struct fl_route_watch *w = fl_container_of(t, struct fl_route_watch, gather);
+	bool dropped;
 
 	(void)loop;
 	(void)revents;
-	w->listener->changed(w->listener);
+	dropped = w->dropped;
+	w->dropped = false;
+	w->listener->changed(w->listener, dropped);
 }
 
 void fl_route_watch_took(struct fl_route_watch *w, double seconds)

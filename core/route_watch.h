@@ -3,14 +3,20 @@
 #ifndef FL_ROUTE_WATCH_H
 #define FL_ROUTE_WATCH_H
 
+#include <stdbool.h>
+
 #include "base/addr.h"
 
 struct ev_loop;
 struct fl_route_watch; /* fields in route_watch.c */
 
 struct fl_route_watch_listener {
-	/** Something has changed, some time ago: what came within a moment is one call. */
-	void (*changed)(struct fl_route_watch_listener *l);
+	/**
+	 * Something has changed, some time ago: what came within a moment is one call.
+	 * @param dropped  a link went down or an address went, be it for a moment: the kernel has
+	 * dropped the routes that needed it, and has not announced that
+	 */
+	void (*changed)(struct fl_route_watch_listener *l, bool dropped);
 };
 
 /**

@@ -76,6 +76,12 @@ static void check_watch(const struct fl_status *s, struct reasons *r)
 		    waiting[0] ? ": " : "", waiting);
 }
 
+static void check_interface(const struct fl_status *s, struct reasons *r)
+{
+	if (s->interface_why && s->interface_why[0])
+		add(r, "interface", "%s: %s", s->extif->name, s->interface_why);
+}
+
 static void check_device(const struct fl_status *s, struct reasons *r)
 {
 	if (!s->overlay.devices_well)
@@ -103,6 +109,7 @@ size_t fl_status_reasons(const struct fl_status *s,
 	}
 	check_lease(s, &r);
 	check_watch(s, &r);
+	check_interface(s, &r);
 	check_device(s, &r);
 	check_rules(s, &r);
 	return r.count;

@@ -43,6 +43,7 @@ struct fl_status {
 	struct fl_prefix subnet;  /* ours; none: not known yet */
 	uint32_t mtu;		  /* of the overlay, bytes; 0: not known yet */
 	const struct fl_extif *extif;
+	const char *interface_why; /* what is missing of it; "" or NULL: nothing */
 	struct fl_store_stats store;
 	struct fl_overlay_stats overlay; /* all zero until the others are followed */
 	enum fl_status_rules rules;
@@ -55,13 +56,13 @@ struct fl_status {
 	size_t n_certs;
 };
 
-#define FL_STATUS_REASONS_MAX 5u
+#define FL_STATUS_REASONS_MAX 6u
 
 /** Why this node is not ready. */
 struct fl_status_reason {
-	const char
-		*name;	/* "start", "lease", "watch", "device", "rules": one word each, that stay */
-	char text[600]; /* for people */
+	const char *name; /* "start", "lease", "watch", "interface", "device", "rules": one word
+			     each, that stay */
+	char text[600];	  /* for people */
 };
 
 /** @return how many there are; 0: it is ready (F8) */

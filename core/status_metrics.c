@@ -73,8 +73,8 @@ static void put_build(const struct fl_status *s, struct fl_buf *b)
 
 static void put_ready(const struct fl_status *s, struct fl_buf *b)
 {
-	static const char *const names[FL_STATUS_REASONS_MAX] = {"start", "lease", "watch",
-								 "device", "rules"};
+	static const char *const names[FL_STATUS_REASONS_MAX] = {"start",     "lease",	"watch",
+								 "interface", "device", "rules"};
 	struct fl_status_reason reasons[FL_STATUS_REASONS_MAX];
 	size_t n = fl_status_reasons(s, reasons);
 

@@ -266,6 +266,8 @@ void fl_etcd_listing_drop(struct fl_etcd *etcd);
 /* ---- etcd_watch.c ---- */
 
 int fl_etcd_watch(struct fl_store *s);
+/** Poll anew, over another connection, if a poll is under way. */
+void fl_etcd_watch_again(struct fl_etcd *etcd);
 /** The lease that an entry is; the caller's. NULL: it is of no use, and @p why (the caller's, too;
  * NULL: no memory) says why. */
 struct fl_lease_record *fl_etcd_entry_read(const struct fl_etcd_entry *e, char **why);

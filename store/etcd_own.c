@@ -214,6 +214,7 @@ int fl_etcd_change(struct fl_store *s, const struct fl_lease *mine, const struct
 	keep_former(o, o->rec);
 	o->rec = rec;
 	request(etcd, &own_ops, FL_ETCD_UPDATE, 0);
+	fl_etcd_watch_again(etcd);
 	*own = &rec->lease;
 	return 0;
 }

@@ -412,6 +412,13 @@ void fl_etcd_watch_anew(struct fl_etcd_chan *ch)
 	look_again(etcd, "another cluster answers");
 }
 
+/* A connection from an address that is gone hears nothing any more, and nobody says so. */
+void fl_etcd_watch_again(struct fl_etcd *etcd)
+{
+	if (etcd->events.busy && etcd->events.req.verb == FL_ETCD_WATCH)
+		poll_events(etcd, 0);
+}
+
 int fl_etcd_watch(struct fl_store *s)
 {
 	struct fl_etcd *etcd = fl_etcd_of(s);

@@ -198,7 +198,29 @@ void turn(struct fixture *f)
 void routes_change(struct fixture *f)
 {
 	(void)f;
-	watch.listener->changed(watch.listener);
+	watch.listener->changed(watch.listener, false);
+}
+
+void routes_drop(struct fixture *f)
+{
+	(void)f;
+	watch.listener->changed(watch.listener, true);
+}
+
+bool watches_routes(void)
+{
+	return watch.listener != NULL;
+}
+
+void overlay_move(struct fixture *f)
+{
+	static struct fl_lease own;
+
+	kernel.ops[0] = '\0';
+	f->told[0] = '\0';
+	own.subnet = prefix("10.255.1.0/24");
+	assert_int_equal(fl_overlay_resume(f->overlay, NULL, &own), 0);
+	turn(f);
 }
 
 void reroute(struct fixture *f)

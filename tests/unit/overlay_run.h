@@ -34,6 +34,12 @@ void overlay_restart(struct fixture *f);
 void turn(struct fixture *f);
 /* This host's routes have changed; nothing is turned. */
 void routes_change(struct fixture *f);
+/* Likewise, and the kernel has dropped some with a link, perhaps. */
+void routes_drop(struct fixture *f);
+/* Is there somebody to tell? */
+bool watches_routes(void);
+/* The end of fl_overlay_suspend(), with an empty list of operations. Then turn(). */
+void overlay_move(struct fixture *f);
 /* The same, with an empty list of operations, and then turn(). */
 void reroute(struct fixture *f);
 

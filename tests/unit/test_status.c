@@ -85,6 +85,9 @@ static void each_condition_alone_makes_it_unready(void **state)
 	s.overlay.devices_well = false;
 	assert_string_equal(reasons(&s), "device ");
 	s = ready();
+	s.interface_why = "it is gone";
+	assert_string_equal(reasons(&s), "interface ");
+	s = ready();
 	s.rules = FL_STATUS_RULES_FAILED;
 	s.rules_why = "no cheese";
 	assert_string_equal(reasons(&s), "rules ");
@@ -106,7 +109,8 @@ static void all_reasons_fit_beside_each_other(void **state)
 	s.overlay.devices_well = false;
 	s.rules = FL_STATUS_RULES_FAILED;
 	s.rules_why = why;
-	assert_string_equal(reasons(&s), "lease watch device rules ");
+	s.interface_why = why;
+	assert_string_equal(reasons(&s), "lease watch interface device rules ");
 }
 
 static void before_it_runs_the_start_is_the_only_reason(void **state)

@@ -173,6 +173,29 @@ class Host:
         expected = {o.subnet: o.address for o in others}
         wait_equal(self.gateways, expected, "the routes to all peers stand, and no others", timeout)
 
+    # --- another underlay
+
+    def set_mtu(self, mtu):
+        """Of its interface; the bridge's end takes all."""
+        underlay = self.world.underlay
+        underlay.netns.batch(f"link set {underlay.port(self.netns)} mtu 9000")
+        self.netns.batch(f"link set eth0 mtu {mtu}")
+
+    def renumber(self, address):
+        """Its interface has this address instead; with the old one all routes go."""
+        self.netns.batch(
+            f"addr del {self.address}/16 dev eth0", f"addr add {address}/16 dev eth0",
+            f"route replace default via {self.world.underlay.gateway}")
+        self.address = address
+
+    def unplug(self):
+        """Remove its interface."""
+        self.netns.batch("link del eth0")
+
+    def replug(self, address=None):
+        """Another interface of the same name, with the same address if not given."""
+        self.address = self.world.underlay.plug(self.netns, address=address or self.address)
+
     # --- away from the others
 
     def cut_off(self, address, verdict="drop"):

@@ -27,6 +27,12 @@ class Underlay:
     def new_address(self):
         return str(ipaddress.ip_address(next(self._addresses)))
 
+    def port(self, netns, device="eth0"):
+        """The bridge's end of a device that was plugged in."""
+        link = netns.json(f"ip link show dev {device}")[0]
+        return [port["ifname"] for port in self.netns.json("ip link show")
+                if port["ifindex"] == link["link_index"]][0]
+
     def plug(self, netns, device="eth0", address=None, default_route=True):
         """A device on the bridge, inside netns; returns its address."""
         address = address or self.new_address()
