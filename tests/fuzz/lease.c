@@ -20,7 +20,7 @@ static void check_key(const struct fl_lease *l)
 
 static void check_encoded(const char *key, const struct fl_lease_record *rec)
 {
-	char *text = fl_lease_encode(&rec->lease), *why = NULL;
+	char *text = fl_lease_encode(&rec->lease, false), *why = NULL;
 	struct fl_lease_record *again, *copy = fl_lease_record_new(&rec->lease);
 
 	FUZZ_CHECK(text && copy);
