@@ -89,7 +89,7 @@ static void take_lines(struct answer *a)
 static int read_answer(const struct ctl *c, int fd, struct answer *a)
 {
 	char piece[16384];
-	ssize_t n;
+	ssize_t n = 0;
 
 	while (a->result == CTL_OK && (n = read(fd, piece, sizeof(piece))) > 0) {
 		if (memchr(piece, '\0', (size_t)n))
