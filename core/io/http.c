@@ -1,6 +1,7 @@
 /* core/io/http.c - HTTP requests on the event loop: libcurl multi driven by libev. */
 #include "io/http.h"
 
+#define CURL_DISABLE_DEPRECATION /* of curl_multi_socket_all(), which nothing else replaces */
 #include <curl/curl.h>
 #include <errno.h>
 #include <ev.h>
@@ -204,11 +205,6 @@ static void drain(struct fl_http *http)
 	}
 }
 
-static void enter(struct fl_http *http)
-{
-	http->depth++;
-}
-
 /* Callbacks may have cancelled or destroyed anything; what curl, or we, still used goes now. */
 static void leave(struct fl_http *http)
 {
@@ -225,8 +221,10 @@ static void turn(struct fl_http *http, curl_socket_t fd, int events)
 {
 	int running;
 
-	enter(http);
-	(void)curl_multi_socket_action(http->multi, fd, events, &running);
+	http->depth++;
+	/* Out of memory it forgets which sockets it waits for; this has it look at all of them. */
+	if (curl_multi_socket_action(http->multi, fd, events, &running) != CURLM_OK)
+		(void)curl_multi_socket_all(http->multi, &running);
 	drain(http);
 	leave(http);
 }
@@ -239,7 +237,7 @@ static void on_no_beginning(struct ev_loop *loop, ev_timer *w, int revents)
 
 	(void)loop;
 	(void)revents;
-	enter(http);
+	http->depth++;
 	(void)curl_multi_remove_handle(http->multi, t->easy);
 	t->timeout_ms = t->begin_ms;
 	report(t, CURLE_OPERATION_TIMEDOUT);

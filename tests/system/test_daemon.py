@@ -156,6 +156,7 @@ def test_relative_names_count_from_where_it_was_started(machine):
 def test_the_log_goes_to_syslog(machine):
     machine.world.config()
     machine.started("-v=1")
+    machine.wait_syslog("ready: 10.5.")
     ready = [line for line in machine.syslog() if "ready: 10.5." in line]
     assert len(ready) == 1
     assert re.match(rf"<30>\w{{3}} [ \d]\d \d\d:\d\d:\d\d flanneld\[{machine.pid}\]: daemon: ready",

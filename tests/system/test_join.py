@@ -14,7 +14,7 @@ def test_subnet_env_is_what_flannel_writes_byte_for_byte(world):
     assert written.decode() == (
         f"FLANNEL_NETWORK=10.5.0.0/16\nFLANNEL_SUBNET={host.gateway}/24\n"
         "FLANNEL_MTU=1450\nFLANNEL_IPMASQ=false\n")
-    assert os.listdir(os.path.dirname(host.subnet_file)) == ["subnet.env"]
+    assert sorted(os.listdir(os.path.dirname(host.subnet_file))) == ["flanneld.sock", "subnet.env"]
 
 
 @both_apis

@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import threading
 
 from .build import BACKEND_DIR, sanitizer_report
 from .machine import Machine
@@ -26,9 +27,10 @@ class ServiceMachine(Machine):
         super().__init__(world.underlay, world.underlay.new_address(), world.folder)
         self.world = world
         self.log_path = f"{self.folder}.err"
-        self._syslog = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self._syslog = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._syslog.bind(self.path("syslog"))
         self._heard = []
+        threading.Thread(target=self._hear, daemon=True).start()
         self.sh(_DEV.format(folder=self.folder))
         self.sh(f"mkdir -m 1777 {self.folder}/reports")
 
@@ -100,13 +102,14 @@ class ServiceMachine(Machine):
 
     # --- what is said
 
+    def _hear(self):
+        """All the time, as a daemon does: few lines have room in the socket."""
+        while line := self._syslog.recv(65536):
+            self._heard.append(line.decode())
+
     def syslog(self):
         """All lines so far."""
-        while True:
-            try:
-                self._heard.append(self._syslog.recv(65536).decode())
-            except BlockingIOError:
-                return self._heard
+        return list(self._heard)
 
     def wait_syslog(self, text):
         wait_until(lambda: any(text in line for line in self.syslog()), f"«{text}» in syslog")
@@ -121,5 +124,6 @@ class ServiceMachine(Machine):
     def close(self):
         reports = self.sh(f"cat {self.folder}/reports/* 2>/dev/null || :")
         super().close()
+        self._syslog.shutdown(socket.SHUT_RDWR)
         self._syslog.close()
         assert not sanitizer_report(reports), reports
