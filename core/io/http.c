@@ -378,6 +378,7 @@ static CURLcode set_tls(struct transfer *t)
 
 	r |= curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
 	r |= curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+	r |= curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L); /* else no names */
 #if LIBCURL_VERSION_NUM >= 0x075700
 	/* Else the system's CAs would be those of the start. */
 	(void)curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, 0L);

@@ -55,6 +55,13 @@ class Process:
             fields = file.read().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / CLOCK_TICKS
 
+    def wake_ups(self):
+        """How often it has gone to sleep so far, its first thread: proc(5), status."""
+        for line in self.proc_file("status").decode().splitlines():
+            if line.startswith("voluntary_ctxt_switches:"):
+                return int(line.split()[1])
+        raise AssertionError("no voluntary_ctxt_switches")
+
     def proc_file(self, name):
         with open(f"/proc/{self.pid}/{name}", "rb") as file:
             return file.read()
