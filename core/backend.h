@@ -23,7 +23,7 @@ extern "C" {
 #endif
 
 /** Bump on any change of this header or of one that it includes. */
-#define FL_BACKEND_ABI 4u
+#define FL_BACKEND_ABI 5u
 
 struct fl_env;	   /* what flanneld offers to one backend; see the functions below */
 struct fl_rows;	   /* where a backend puts the rows of one peer */
@@ -178,8 +178,11 @@ struct fl_backend_ops {
 	 * For a backend that forwards by itself: an accepted peer appears. Called after up() is
 	 * done; first for each one that is there, in no order, then as they come. @p peer is valid
 	 * until peer_del() for it returns, or destroy(). Both or none of the two are NULL.
+	 *
+	 * @return 0; -ENOMEM (or another -errno): not taken, and as if it had not been called; it
+	 *         is called again soon, until it works or the peer is gone
 	 */
-	void (*peer_add)(struct fl_backend *be, const struct fl_lease *peer);
+	int (*peer_add)(struct fl_backend *be, const struct fl_lease *peer);
 
 	/** It is gone, or changes, which is a peer_del() and a peer_add(). Not called at the end:
 	 * stopping must leave traffic flowing. */

@@ -30,10 +30,16 @@ void overlay_withdraw(struct fl_overlay *o, const struct fl_rows *rows)
 
 void overlay_tell_added(struct fl_overlay *o, struct fl_lease_record *rec)
 {
+	int r = 0;
+
+	if (o->conf.ops->peer_add)
+		r = o->conf.ops->peer_add(o->conf.backend, &rec->lease);
+	if (r < 0) { /* the recount tells it again */
+		overlay_lose_count(o);
+		return;
+	}
 	rec->told = true;
 	fl_peer_filter_add(o->conf.filter, &rec->lease.public_ip);
-	if (o->conf.ops->peer_add)
-		o->conf.ops->peer_add(o->conf.backend, &rec->lease);
 }
 
 void overlay_tell_removed(struct fl_overlay *o, struct fl_lease_record *rec)

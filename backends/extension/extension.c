@@ -119,17 +119,13 @@ static int rows(struct fl_backend *be, const struct fl_lease *peer, uint32_t way
 	return r == -EINVAL ? fl_rows_reject(into, "%s", why) : r;
 }
 
-static void peer_add(struct fl_backend *be, const struct fl_lease *peer)
+static int peer_add(struct fl_backend *be, const struct fl_lease *peer)
 {
-	char data[EXT_DATA_MAX], text[FL_PREFIX_STRLEN];
+	char data[EXT_DATA_MAX];
 	const char *why = NULL;
 	int r = ext_data_decode(peer->backend_data, data, &why); /* rows() has accepted it */
 
-	if (r == 0)
-		ext_queue_add(be->queue, peer, data);
-	else
-		fl_err("extension", "%s: %s; this peer is not reached until it changes",
-		       fl_prefix_format(&peer->subnet, text), strerror(-r));
+	return r < 0 ? r : ext_queue_add(be->queue, peer, data);
 }
 
 static void peer_del(struct fl_backend *be, const struct fl_lease *peer)

@@ -313,17 +313,14 @@ static bool same(const struct target *a, const struct target *b)
 	return a && fl_addr_equal(&a->public_ip, &b->public_ip) && strcmp(a->data, b->data) == 0;
 }
 
-void ext_queue_add(struct ext_queue *q, const struct fl_lease *peer, const char *data)
+int ext_queue_add(struct ext_queue *q, const struct fl_lease *peer, const char *data)
 {
 	struct target *t = target_new(peer, data);
 	struct slot *s = t ? find_or_make(q, &peer->subnet) : NULL;
-	char text[FL_PREFIX_STRLEN];
 
 	if (!s) {
-		fl_err("extension", "%s: %s; this peer is not reached until it changes",
-		       fl_prefix_format(&peer->subnet, text), strerror(ENOMEM));
 		free(t);
-		return;
+		return -ENOMEM;
 	}
 	if (same(s->applied, t)) { /* it was gone for so short a time that nothing was undone */
 		free(t);
@@ -333,6 +330,7 @@ void ext_queue_add(struct ext_queue *q, const struct fl_lease *peer, const char 
 	if (is_due(s))
 		line_up(s);
 	pump(q);
+	return 0;
 }
 
 void ext_queue_del(struct ext_queue *q, const struct fl_prefix *subnet)

@@ -20,8 +20,10 @@ void ext_queue_destroy(struct ext_queue *q);
  *
  * What was begun for its subnet is undone first, unless it is the same; what has not begun is
  * dropped.
+ *
+ * @return 0, -ENOMEM: all is as it was
  */
-void ext_queue_add(struct ext_queue *q, const struct fl_lease *peer, const char *data);
+int ext_queue_add(struct ext_queue *q, const struct fl_lease *peer, const char *data);
 /** From now on nobody is to be reached at @p subnet. */
 void ext_queue_del(struct ext_queue *q, const struct fl_prefix *subnet);
 

@@ -106,25 +106,23 @@ static void note(struct peers *p)
 
 /* ---- in ---- */
 
-void peers_add(struct peers *p, const struct fl_lease *lease)
+int peers_add(struct peers *p, const struct fl_lease *lease)
 {
 	struct peer *peer = malloc(sizeof(*peer));
-	char text[FL_PREFIX_STRLEN];
 
-	if (peer) {
-		*peer = key_of(lease);
-		peer->addr.sin_family = AF_INET;
-		peer->addr.sin_port = p->port_be;
-		peer->addr.sin_addr.s_addr = htonl(fl_addr_v4(&lease->public_ip));
-	}
-	if (!peer || !tsearch(peer, &p->tree, compare)) {
+	if (!peer)
+		return -ENOMEM;
+	*peer = key_of(lease);
+	peer->addr.sin_family = AF_INET;
+	peer->addr.sin_port = p->port_be;
+	peer->addr.sin_addr.s_addr = htonl(fl_addr_v4(&lease->public_ip));
+	if (!tsearch(peer, &p->tree, compare)) {
 		free(peer);
-		fl_err("udp", "%s: %s; this peer is not reached until it changes",
-		       fl_prefix_format(&lease->subnet, text), strerror(ENOMEM));
-		return;
+		return -ENOMEM;
 	}
 	p->count++;
 	note(p);
+	return 0;
 }
 
 void peers_del(struct peers *p, const struct fl_lease *lease)

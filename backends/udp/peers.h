@@ -14,8 +14,9 @@ int peers_create(struct fl_env *env, uint16_t port, struct handover *tables, str
 void peers_destroy(struct peers *p);
 
 /** It appears, or is gone. The lanes know a few milliseconds later, with all that came meanwhile.
- */
-void peers_add(struct peers *p, const struct fl_lease *lease);
+ *
+ * @return 0, -ENOMEM: it is unknown still */
+int peers_add(struct peers *p, const struct fl_lease *lease);
 void peers_del(struct peers *p, const struct fl_lease *lease);
 
 #endif

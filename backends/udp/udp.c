@@ -330,9 +330,9 @@ static int rows(struct fl_backend *be, const struct fl_lease *peer, uint32_t way
 	return 0;
 }
 
-static void peer_add(struct fl_backend *be, const struct fl_lease *peer)
+static int peer_add(struct fl_backend *be, const struct fl_lease *peer)
 {
-	peers_add(be->peers, peer);
+	return peers_add(be->peers, peer);
 }
 
 static void peer_del(struct fl_backend *be, const struct fl_lease *peer)

@@ -192,10 +192,11 @@ static int rows(struct fl_backend *be, const struct fl_lease *peer, uint32_t way
 	return r;
 }
 
-static void peer_add(struct fl_backend *be, const struct fl_lease *peer)
+static int peer_add(struct fl_backend *be, const struct fl_lease *peer)
 {
 	(void)peer;
 	fl_counter_add(&be->peers, 1);
+	return 0;
 }
 
 static void peer_del(struct fl_backend *be, const struct fl_lease *peer)

@@ -112,10 +112,13 @@ static void tell(char sign, const struct fl_lease *peer)
 		       fl_prefix_format(&peer->subnet, text));
 }
 
-static void be_peer_add(struct fl_backend *be, const struct fl_lease *peer)
+static int be_peer_add(struct fl_backend *be, const struct fl_lease *peer)
 {
 	(void)be;
+	if (the_fixture->deaf)
+		return -ENOMEM;
 	tell('+', peer);
+	return 0;
 }
 
 static void be_peer_del(struct fl_backend *be, const struct fl_lease *peer)

@@ -17,6 +17,7 @@ struct fixture {
 	struct fl_overlay *overlay;
 	uint32_t ways[65536]; /* of 10.x.y.0/24: 0 is by DEV */
 	bool starved;	      /* rows() gets no memory */
+	bool deaf;	      /* nor does peer_add() */
 	char told[1024];      /* "+10.5.1.0/24 " peer_add(), "-..." peer_del() */
 	int log_fd;	      /* stderr goes here */
 	int stderr_fd;

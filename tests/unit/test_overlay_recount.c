@@ -57,6 +57,27 @@ static void a_peer_that_came_without_memory_is_reached_later(void **state)
 	assert_non_null(strstr(f->told, "+10.5.3.0/24 "));
 }
 
+static void a_peer_that_the_backend_has_no_memory_for_is_told_again(void **state)
+{
+	struct fixture *f = *state;
+
+	snapshot(f, 0x501, 0x502);
+	f->told[0] = '\0';
+	f->deaf = true;
+	put(f, 0x503, "3");
+	put(f, 0x504, "4");
+	del(f, 0x504);
+	turn(f);
+	assert_true(logged(f, "out of memory"));
+	assert_string_equal(f->told, "");
+	wait_ms(f, 500); /* and once more in vain */
+	assert_string_equal(f->told, "");
+	f->deaf = false;
+	wait_ms(f, 1500);
+	assert_string_equal(f->told, "+10.5.3.0/24 ");
+	assert_true(logged(f, "all rows are known again"));
+}
+
 static void a_peer_that_went_without_memory_is_removed_later(void **state)
 {
 	struct fixture *f = *state;
@@ -130,6 +151,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_peer_that_came_without_memory_is_reached_later),
+		TEST(a_peer_that_the_backend_has_no_memory_for_is_told_again),
 		TEST(a_peer_that_went_without_memory_is_removed_later),
 		TEST(a_peer_that_changed_without_memory_has_its_new_rows_later),
 		TEST(nothing_is_removed_while_there_is_still_no_memory),

@@ -53,10 +53,11 @@ static __attribute__((unused)) int rows(struct fl_backend *be, const struct fl_l
 	return 0;
 }
 
-static __attribute__((unused)) void peer_add(struct fl_backend *be, const struct fl_lease *peer)
+static __attribute__((unused)) int peer_add(struct fl_backend *be, const struct fl_lease *peer)
 {
 	(void)be;
 	(void)peer;
+	return 0;
 }
 
 static void destroy(struct fl_backend *be)
