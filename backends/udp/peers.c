@@ -6,21 +6,24 @@
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define GATHER_MS  1u  /* what comes at once is one table */
+#define REST	   4u  /* times as long as the last table took, before the next one is made */
 #define COLLECT_MS 20u /* a lane holds a table for as long as one turn takes */
 #define RETRY_MS   1000u
 
 struct peers {
 	struct handover *tables;
 	struct fl_timer *timer;
-	void *tree; /* of struct peer, by subnet: tsearch(3) */
+	void *tree;		     /* of struct peer, by subnet: tsearch(3) */
+	struct table_entry *entries; /* of all in the tree, in no order */
 	uint32_t count;
+	uint32_t room;
 	struct peer *gone; /* by next: in the current table, but not in the next one */
 	uint16_t port_be;
 	bool changed;
-	struct peer **list; /* scratch, while a table is made */
-	uint32_t listed;
+	uint64_t rested_ms; /* when the next table may be made (CLOCK_MONOTONIC) */
 };
 
 static int compare(const void *a, const void *b)
@@ -42,33 +45,19 @@ static struct peer key_of(const struct fl_lease *lease)
 
 /* ---- tables ---- */
 
-static void list_peer(const void *node, VISIT which, void *closure)
+static uint64_t now_ms(void)
 {
-	struct peers *p = closure;
+	struct timespec t;
 
-	if (which == postorder || which == leaf)
-		p->list[p->listed++] = *(struct peer *const *)node;
-}
-
-static int make_table(struct peers *p, struct table **ret)
-{
-	int r;
-
-	p->list = calloc(p->count + 1u, sizeof(*p->list));
-	if (!p->list)
-		return -ENOMEM;
-	p->listed = 0;
-	twalk_r(p->tree, list_peer, p);
-	r = table_create(p->list, p->listed, ret);
-	free(p->list);
-	p->list = NULL;
-	return r;
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000u + (uint64_t)t.tv_nsec / 1000000u;
 }
 
 static int publish(struct peers *p)
 {
+	uint64_t began_ms = now_ms();
 	struct table *table = NULL;
-	int r = make_table(p, &table);
+	int r = table_create(p->entries, p->count, &table);
 
 	if (r < 0)
 		return r;
@@ -81,6 +70,7 @@ static int publish(struct peers *p)
 	}
 	p->gone = NULL;
 	p->changed = false;
+	p->rested_ms = now_ms() + REST * (now_ms() - began_ms);
 	return 0;
 }
 
@@ -99,16 +89,35 @@ static void on_timer(void *owner)
 
 static void note(struct peers *p)
 {
+	uint64_t now = now_ms();
+
 	if (!p->changed)
-		fl_timer_start(p->timer, GATHER_MS);
+		fl_timer_start(p->timer,
+			       GATHER_MS +
+				       (p->rested_ms > now ? (uint32_t)(p->rested_ms - now) : 0));
 	p->changed = true;
 }
 
 /* ---- in ---- */
 
+static int make_room(struct peers *p)
+{
+	uint32_t room = p->room ? 2 * p->room : 16;
+	struct table_entry *entries;
+
+	if (p->count < p->room)
+		return 0;
+	entries = reallocarray(p->entries, room, sizeof(*entries));
+	if (!entries)
+		return -ENOMEM;
+	p->entries = entries;
+	p->room = room;
+	return 0;
+}
+
 int peers_add(struct peers *p, const struct fl_lease *lease)
 {
-	struct peer *peer = malloc(sizeof(*peer));
+	struct peer *peer = make_room(p) == 0 ? malloc(sizeof(*peer)) : NULL;
 
 	if (!peer)
 		return -ENOMEM;
@@ -116,11 +125,15 @@ int peers_add(struct peers *p, const struct fl_lease *lease)
 	peer->addr.sin_family = AF_INET;
 	peer->addr.sin_port = p->port_be;
 	peer->addr.sin_addr.s_addr = htonl(fl_addr_v4(&lease->public_ip));
+	peer->at = p->count;
 	if (!tsearch(peer, &p->tree, compare)) {
 		free(peer);
 		return -ENOMEM;
 	}
-	p->count++;
+	p->entries[p->count++] = (struct table_entry){.subnet = peer->subnet,
+						      .mask = peer->mask,
+						      .addr_be = peer->addr.sin_addr.s_addr,
+						      .peer = peer};
 	note(p);
 	return 0;
 }
@@ -134,7 +147,8 @@ void peers_del(struct peers *p, const struct fl_lease *lease)
 		return;
 	peer = *(struct peer **)node;
 	(void)tdelete(peer, &p->tree, compare);
-	p->count--;
+	p->entries[peer->at] = p->entries[--p->count];
+	p->entries[peer->at].peer->at = peer->at;
 	peer->next = p->gone;
 	p->gone = peer;
 	note(p);
@@ -179,5 +193,6 @@ void peers_destroy(struct peers *p)
 	table_doom(p->tables->current, p->gone);
 	handover_done(p->tables);
 	tdestroy(p->tree, free);
+	free(p->entries);
 	free(p);
 }

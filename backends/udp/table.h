@@ -25,16 +25,26 @@ struct peer {
 	struct sockaddr_in addr; /* where its datagrams go */
 	struct peer_stats stats;
 	struct peer *next; /* of those that go with a table */
+	uint32_t at;	   /* the loop's: its place in the list that tables are made of */
+};
+
+/** What a table is made of. */
+struct table_entry {
+	uint32_t subnet;  /* first address, host byte order */
+	uint32_t mask;	  /* likewise */
+	uint32_t addr_be; /* public address */
+	struct peer *peer;
 };
 
 struct table; /* fields in table.c */
 
 /**
- * @param peers  borrowed until table_destroy(); subnets may nest, then the longest counts
- * @param ret    set only on success; the caller's until table_destroy()
+ * @param entries  copied; their peers are borrowed until table_destroy(). Subnets are different
+ *                 ones, and may nest: then the longest counts
+ * @param ret      set only on success; the caller's until table_destroy()
  * @return 0, -ENOMEM
  */
-int table_create(struct peer *const *peers, uint32_t count, struct table **ret);
+int table_create(const struct table_entry *entries, uint32_t count, struct table **ret);
 void table_destroy(struct table *t); /* NULL is a no-op */
 
 /** The list @p gone (by next) is in no younger table: they are freed with this one. */

@@ -31,6 +31,23 @@ static struct peer *new_peer(uint32_t subnet, uint32_t len, uint32_t public_ip)
 	return p;
 }
 
+/* A table of @p peers. */
+static struct table *table_of(struct peer *const *peers, uint32_t count)
+{
+	struct table_entry *entries = calloc(count + 1u, sizeof(*entries));
+	struct table *t = NULL;
+
+	assert_non_null(entries);
+	for (uint32_t i = 0; i < count; i++)
+		entries[i] = (struct table_entry){.subnet = peers[i]->subnet,
+						  .mask = peers[i]->mask,
+						  .addr_be = peers[i]->addr.sin_addr.s_addr,
+						  .peer = peers[i]};
+	assert_int_equal(table_create(entries, count, &t), 0);
+	free(entries);
+	return t;
+}
+
 static void finds_each_of_many_peers(void **state)
 {
 	const uint32_t count = 50000;
@@ -42,7 +59,7 @@ static void finds_each_of_many_peers(void **state)
 	assert_non_null(peers);
 	for (i = 0; i < count; i++)
 		peers[i] = new_peer(0x0a000000u + (i << 8), 24, 0xc0000000u + i);
-	assert_int_equal(table_create(peers, count, &t), 0);
+	t = table_of(peers, count);
 	assert_true(table_is_flat(t));
 	for (i = 0; i < count; i++) {
 		assert_ptr_equal(table_find(t, peers[i]->subnet + 1 + i % 254), peers[i]);
@@ -61,10 +78,9 @@ static void the_longest_prefix_counts(void **state)
 {
 	struct peer *peers[] = {new_peer(0x0a050000, 16, 1), new_peer(0x0a050100, 24, 2),
 				new_peer(0x0a050180, 25, 3)};
-	struct table *t;
+	struct table *t = table_of(peers, 3);
 
 	(void)state;
-	assert_int_equal(table_create(peers, 3, &t), 0);
 	assert_false(table_is_flat(t));
 	assert_ptr_equal(table_find(t, 0x0a050201), peers[0]);
 	assert_ptr_equal(table_find(t, 0x0a050101), peers[1]);
@@ -75,12 +91,32 @@ static void the_longest_prefix_counts(void **state)
 		free(peers[i]);
 }
 
-static void an_empty_table_finds_nobody(void **state)
+/* Several hosts behind one address: it is known as long as one of them is there. */
+static void an_address_may_be_that_of_several_peers(void **state)
 {
-	struct table *t;
+	struct peer *peers[] = {new_peer(0x0a050100, 24, 7), new_peer(0x0a050200, 24, 7),
+				new_peer(0x0a050300, 24, 8)};
+	struct table *t = table_of(peers, 3);
 
 	(void)state;
-	assert_int_equal(table_create(NULL, 0, &t), 0);
+	assert_true(table_knows(t, htonl(7)));
+	assert_true(table_knows(t, htonl(8)));
+	assert_false(table_knows(t, htonl(9)));
+	assert_ptr_equal(table_find(t, 0x0a050101), peers[0]);
+	assert_ptr_equal(table_find(t, 0x0a050201), peers[1]);
+	table_destroy(t);
+	t = table_of(peers + 1, 1);
+	assert_true(table_knows(t, htonl(7)));
+	table_destroy(t);
+	for (int i = 0; i < 3; i++)
+		free(peers[i]);
+}
+
+static void an_empty_table_finds_nobody(void **state)
+{
+	struct table *t = table_of(NULL, 0);
+
+	(void)state;
 	assert_null(table_find(t, 0));
 	assert_false(table_knows(t, 0));
 	table_destroy(t);
@@ -90,10 +126,9 @@ static void an_empty_table_finds_nobody(void **state)
 static void peers_go_with_the_last_table_that_names_them(void **state)
 {
 	struct peer *p = new_peer(0x0a050100, 24, 2);
-	struct table *t;
+	struct table *t = table_of(&p, 1);
 
 	(void)state;
-	assert_int_equal(table_create(&p, 1, &t), 0);
 	table_doom(t, p);
 	table_destroy(t); /* valgrind would see p left over */
 }
@@ -311,6 +346,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(finds_each_of_many_peers),
 		cmocka_unit_test(the_longest_prefix_counts),
+		cmocka_unit_test(an_address_may_be_that_of_several_peers),
 		cmocka_unit_test(an_empty_table_finds_nobody),
 		cmocka_unit_test(peers_go_with_the_last_table_that_names_them),
 		cmocka_unit_test(an_old_table_stays_while_somebody_holds_it),
