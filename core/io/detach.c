@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -141,16 +142,24 @@ static int open_ends(struct fl_detach *d, int far[2])
 	return fcntl(far[1], F_SETFL, O_NONBLOCK) < 0 ? -errno : 0;
 }
 
+/* Who has started us may want a signal to be ignored, as nohup(1) does. */
+static bool is_ignored(int number)
+{
+	struct sigaction now;
+
+	return sigaction(number, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
+}
+
 /* Before the fork: a Ctrl-C must reach us while the daemon can still be told. */
 static int catch_signals(struct fl_detach *d)
 {
+	static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 	sigset_t set;
 
 	(void)sigemptyset(&set);
-	(void)sigaddset(&set, SIGINT);
-	(void)sigaddset(&set, SIGTERM);
-	(void)sigaddset(&set, SIGHUP);
-	(void)sigaddset(&set, SIGQUIT);
+	for (size_t i = 0; i < FL_ARRAY_SIZE(numbers); i++)
+		if (!is_ignored(numbers[i]))
+			(void)sigaddset(&set, numbers[i]);
 	if (sigprocmask(SIG_BLOCK, &set, &d->old) < 0)
 		return -errno;
 	d->signals = signalfd(-1, &set, SFD_CLOEXEC);

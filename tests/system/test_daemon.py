@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from harness.service import PIDFILE, ServiceMachine
-from harness.wait import wait_until
+from harness.wait import holds, wait_until
 
 
 @pytest.fixture
@@ -67,10 +67,10 @@ def test_what_is_wrong_before_it_is_ready_is_seen_by_the_caller(machine):
 
 
 @contextlib.contextmanager
-def caller(machine):
-    """A flanneld --daemon that waits for the network config."""
+def caller(machine, interrupt="--default-signal=INT"):
+    """A flanneld --daemon that waits for the network config; @p interrupt: an option of env(1)."""
     process = machine.popen(
-        "sh", "-c", f"exec flanneld --daemon --pidfile={PIDFILE} {machine.flags}",
+        "env", interrupt, "sh", "-c", f"exec flanneld --daemon --pidfile={PIDFILE} {machine.flags}",
         env=machine.env())
     try:
         machine.wait_syslog("config")
@@ -106,6 +106,14 @@ def test_a_caller_that_is_interrupted_takes_the_daemon_along(machine, number):
         process.send_signal(number)
         assert process.wait(10) == -number
         wait_until(lambda: machine.pid is None, "the daemon has ended")
+
+
+def test_a_caller_that_ignores_interrupts_goes_on_waiting(machine):
+    with caller(machine, "--ignore-signal=INT") as process:
+        process.send_signal(signal.SIGINT)
+        holds(lambda: process.poll() is None, "it waits", 0.5)
+        machine.world.config()
+        assert process.wait(20) == 0
 
 
 def test_a_stop_before_it_is_ready_is_no_success(machine):
