@@ -12,9 +12,24 @@ from harness.build import BACKEND_DIR, FLANNELD
 from harness.etcd import Etcd
 from harness.modules import Modules
 from harness.netns import leftovers
+from harness.promises import PROMISES, shows
 from harness.tls import Tls
 from harness.underlay import Underlay
 from harness.world import World
+
+
+def pytest_addoption(parser):
+    parser.addoption("--promise", metavar="ID,...",
+                     help="only the tests that show these promises: harness/promises.py")
+
+
+def pytest_collection_modifyitems(config, items):
+    wanted = [name for name in (config.getoption("promise") or "").split(",") if name]
+    for name in wanted:
+        if name not in PROMISES:
+            raise pytest.UsageError(f"--promise={name}: there are {', '.join(PROMISES)}")
+    if wanted:
+        items[:] = [item for item in items if any(shows(name, item.nodeid) for name in wanted)]
 
 
 def pytest_configure():

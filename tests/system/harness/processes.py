@@ -62,6 +62,12 @@ class Process:
                 return int(line.split()[1])
         raise AssertionError("no voluntary_ctxt_switches")
 
+    def resident(self):
+        """Bytes of its memory that are in RAM: proc(5), status."""
+        (kib,) = [int(line.split()[1]) for line in self.proc_file("status").decode().splitlines()
+                  if line.startswith("VmRSS:")]
+        return kib * 1024
+
     def proc_file(self, name):
         with open(f"/proc/{self.pid}/{name}", "rb") as file:
             return file.read()
