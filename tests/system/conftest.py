@@ -57,9 +57,10 @@ def shared_etcd(underlay):
 
 
 @pytest.fixture
-def folder():
-    """Short, because the path of a socket has 107 bytes at most."""
-    path = pathlib.Path(tempfile.mkdtemp(prefix="flanneld-test-"))
+def folder(request):
+    """Short, because the path of a socket has 107 bytes at most. In /tmp, or in the parameter."""
+    path = pathlib.Path(tempfile.mkdtemp(prefix="flanneld-test-",
+                                         dir=getattr(request, "param", None)))
     yield path
     shutil.rmtree(path)
 

@@ -337,6 +337,8 @@ def test_a_bad_value_is_named(flags, said):
     assert said in done.stderr and done.stderr.count("\n") == 1
 
 
+# The folders above the file are watched, and tests beside this one make theirs in /tmp.
+@pytest.mark.parametrize("folder", ["/run"], indirect=True)
 def test_a_file_at_rest_wakes_nobody(file):
     (host,) = file.joined(1)
     time.sleep(6)  # what a start leaves to be done is done
@@ -346,6 +348,5 @@ def test_a_file_at_rest_wakes_nobody(file):
         holds(host.daemon.running, "it runs", 2)
         return host.daemon.wake_ups() == before
 
-    # The folders above the file are watched, and tests beside this one make theirs in one of them.
     wait_until(slept, "it sleeps for two seconds", 30)
     assert kernel.device(host.netns, host.device)
