@@ -371,9 +371,32 @@ void fl_peer_filter_destroy(struct fl_peer_filter *f)
 	free(f);
 }
 
+static int on_table(const struct nlmsghdr *nlh, void *data)
+{
+	(void)nlh;
+	(void)data;
+	return 0;
+}
+
+/* Mostly there is no table, and the kernel takes 10 to 20 ms to refuse a transaction. */
+static int ask_then_remove(struct fl_nfnl *n)
+{
+	struct fl_buf question = {0}, removal = {0};
+	int r;
+
+	fl_peer_filter_put_table_question(&question);
+	r = fl_nfnl_get(n, &question, on_table, NULL);
+	fl_buf_done(&question);
+	if (r < 0)
+		return r;
+	fl_peer_filter_put_removal(&removal, false);
+	r = fl_nfnl_commit(n, &removal);
+	fl_buf_done(&removal);
+	return r < 0 ? r : 1;
+}
+
 int fl_peer_filter_remove(void)
 {
-	struct fl_buf removal = {0};
 	struct fl_nfnl *n = NULL;
 	int r = fl_nfnl_open(&n);
 
@@ -381,9 +404,7 @@ int fl_peer_filter_remove(void)
 		return 0;
 	if (r < 0)
 		return r;
-	fl_peer_filter_put_removal(&removal, false);
-	r = fl_nfnl_commit(n, &removal);
-	fl_buf_done(&removal);
+	r = ask_then_remove(n);
 	fl_nfnl_close(n);
-	return r == -ENOENT ? 0 : r < 0 ? r : 1;
+	return r == -ENOENT ? 0 : r;
 }

@@ -254,6 +254,11 @@ void fl_peer_filter_put_removal(struct fl_buf *b, bool may_be_missing)
 	put_bare_table(b, NFT_MSG_DELTABLE, 0);
 }
 
+void fl_peer_filter_put_table_question(struct fl_buf *b)
+{
+	put_bare_table(b, NFT_MSG_GETTABLE, 0);
+}
+
 void fl_peer_filter_put_table(struct fl_buf *b, const struct fl_peer_filter_table *t)
 {
 	fl_peer_filter_put_removal(b, true);

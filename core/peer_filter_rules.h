@@ -34,6 +34,8 @@ void fl_peer_filter_put_removal(struct fl_buf *b, bool may_be_missing);
 /** @param addrs_be  network byte order
  * @param add  they come into the set, or go out of it */
 void fl_peer_filter_put_addrs(struct fl_buf *b, bool add, const uint32_t *addrs_be, size_t n);
+/** The request for the table itself. */
+void fl_peer_filter_put_table_question(struct fl_buf *b);
 /** The request for the counter. */
 void fl_peer_filter_put_question(struct fl_buf *b);
 
