@@ -75,6 +75,8 @@ struct fl_etcd_result {
 	enum fl_etcd_outcome outcome;
 	uint64_t index;	  /* of the store: go on watching behind it (0: unknown); for a write: the
 			     entry's new index */
+	uint64_t newest;  /* for a watch that has an event: the store's index when it was asked (0:
+			     unknown), so that one sees how far behind one is */
 	int64_t ttl_s;	  /* for a write: what is left, or FL_ETCD_FOREVER */
 	uint64_t lease;	  /* v3, for a write: the etcd lease to go on with, also after a failure; 0:
 			     none */

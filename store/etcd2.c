@@ -265,6 +265,8 @@ static void on_done(struct fl_http_req *req, const struct fl_http_result *res)
 	r.cluster = c->cluster;
 	if (r.outcome == FL_ETCD_MISSING && r.index == 0)
 		r.outcome = failed(c, "no X-Etcd-Index");
+	if (c->verb == FL_ETCD_WATCH)
+		r.newest = c->header_index;
 	if (r.outcome == FL_ETCD_OK && c->verb != FL_ETCD_LIST) {
 		r.index = c->decoder.node.index;
 		r.ttl_s = c->decoder.node.expires ? c->decoder.node.ttl_s : FL_ETCD_FOREVER;

@@ -20,6 +20,9 @@
 #define CHECK_TIMEOUT_MS   5000u
 #define QUIET_TOO_FAST_S   1.
 #define CLEARED_TOO_FAST_S 10.
+/* A poll brings one event, and takes as long as 24 leases of a listing. */
+#define BEHIND_MIN	   64u
+#define LEASES_PER_POLL	   16u
 #define PACE_MIN_MS	   100u
 #define PACE_MAX_MS	   5000u
 
@@ -189,7 +192,6 @@ static void snapshot(struct fl_etcd *etcd, uint32_t delay_ms)
 		.timeout_ms = LIST_TIMEOUT_MS,
 	};
 
-	etcd->watch.following = false;
 	fl_etcd_chan_start(&etcd->events, &snapshot_ops, &req, delay_ms);
 }
 
@@ -238,6 +240,7 @@ static void look_again(struct fl_etcd *etcd, const char *why)
 	uint32_t delay_ms = pace_ms(etcd, w->cleared, CLEARED_TOO_FAST_S);
 
 	w->cleared = ev_now(etcd->loop);
+	w->following = false;
 	w->hushed = delay_ms > 0; /* once is news */
 	fl_log(w->hushed ? FL_LOG_DEBUG : FL_LOG_INFO, "etcd",
 	       "behind index %llu %s; taking a snapshot", (unsigned long long)w->index, why);
@@ -360,6 +363,21 @@ static void on_poll_progress(struct fl_etcd *etcd, uint64_t index)
 		look_again(etcd, "a subnet has lost one of its keys");
 }
 
+/* After so many changes that a listing has them sooner than one poll for each. */
+static bool is_far_behind(const struct fl_etcd *etcd, const struct fl_etcd_result *res)
+{
+	return res->newest > res->index &&
+	       res->newest - res->index > BEHIND_MIN + etcd->keys.table.count / LEASES_PER_POLL;
+}
+
+static void catch_up(struct fl_etcd *etcd, const struct fl_etcd_result *res)
+{
+	fl_debug("etcd", "behind index %llu of %llu; taking a snapshot",
+		 (unsigned long long)res->index, (unsigned long long)res->newest);
+	etcd->watch.hushed = true;
+	snapshot(etcd, 0);
+}
+
 static void on_poll_done(struct fl_etcd *etcd, const struct fl_etcd_result *res)
 {
 	struct fl_etcd_watch *w = &etcd->watch;
@@ -368,7 +386,10 @@ static void on_poll_done(struct fl_etcd *etcd, const struct fl_etcd_result *res)
 	case FL_ETCD_OK:
 		fl_backoff_reset(&w->pace);
 		w->index = res->index;
-		follow(etcd);
+		if (is_far_behind(etcd, res))
+			catch_up(etcd, res);
+		else
+			follow(etcd);
 		return;
 	case FL_ETCD_QUIET:
 		/* Not to move on would run us out of etcd's history while others write. */

@@ -2,6 +2,7 @@
 """The observer must not disturb what it observes: while many rows arrive it lets the notifications
 queue up in a large socket buffer and counts them now and then; the full comparison comes after."""
 
+import ctypes
 import select
 import socket
 import struct
@@ -15,7 +16,7 @@ RTA_DST, RTA_OIF, RTA_GATEWAY, RTA_NH_ID = 1, 4, 5, 30
 NDA_DST, NDA_LLADDR = 1, 2
 AF_BRIDGE = 7
 NUD_PERMANENT = 0x80
-SO_RCVBUFFORCE = 33
+SO_ATTACH_FILTER, SO_RCVBUFFORCE = 26, 33
 RTPROT_KERNEL = 2
 
 _HDR = struct.Struct("=IHHII")
@@ -127,6 +128,25 @@ class Watch:
         self._sock.bind((0, groups))
         self._poll = select.poll()
         self._poll.register(self._sock, select.POLLIN)
+
+    def only_neighbours(self):
+        """From now on nothing but new or changed neighbours: the rest is dropped in the kernel."""
+        load_half, load_byte, equal, give = 0x28, 0x30, 0x15, 0x06  # linux/filter.h
+        code = b"".join(struct.pack("=HBBI", *instruction) for instruction in (
+            (load_half, 0, 0, 4), (equal, 0, 3, socket.htons(RTM_NEWNEIGH)),
+            (load_byte, 0, 0, 16), (equal, 0, 1, socket.AF_INET),
+            (give, 0, 0, 0xFFFFFFFF), (give, 0, 0, 0)))
+        buffer = ctypes.create_string_buffer(code)
+        self._sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER,
+                              struct.pack("@HP", len(code) // 8, ctypes.addressof(buffer)))
+        self.drain()
+
+    def count(self):
+        """Announcements since the last call."""
+        count = 0
+        while self._receive():
+            count += 1
+        return count
 
     def _receive(self):
         try:

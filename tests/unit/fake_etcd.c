@@ -225,6 +225,16 @@ void fake_end_poll(enum fl_etcd_outcome outcome)
 	slot->ops->done(slot, &res);
 }
 
+void fake_late_event(const char *name, uint64_t behind)
+{
+	struct fl_etcd_slot *slot = fake.watcher->slot;
+	struct fl_etcd_result res = {.why = "", .index = fake.index, .newest = fake.index + behind};
+
+	give(slot, name, fake_find(name), false);
+	fake.index += behind;
+	slot->ops->done(slot, &res);
+}
+
 void fake_event(const char *name, bool gone)
 {
 	struct fl_etcd_slot *slot = fake.watcher->slot;

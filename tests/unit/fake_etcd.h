@@ -52,6 +52,8 @@ struct fake_key *fake_put(const char *name, const char *value, int64_t ttl_s);
 void fake_put_lease(const char *name, const char *ip, const char *mac, int64_t ttl_s);
 /** End the poll without an event. */
 void fake_end_poll(enum fl_etcd_outcome outcome);
+/** End the poll with what happened to @p name, @p behind changes ago. */
+void fake_late_event(const char *name, uint64_t behind);
 /** End the poll with what happened to @p name. */
 void fake_event(const char *name, bool gone);
 

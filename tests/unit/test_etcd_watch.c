@@ -121,6 +121,28 @@ static void an_entry_that_turns_bad_is_only_told_to_be_unreadable(void **state)
 	assert_string_equal(told.log, "gone 10.5.9.0/24;");
 }
 
+/* Of etcd's v2 API, which tells one change a poll. */
+static void many_changes_at_once_are_one_snapshot(void **state)
+{
+	unsigned int lists;
+
+	(void)state;
+	begin(ONE, 100);
+	run_until("end;");
+	lists = fake.requests[FL_ETCD_LIST];
+	told.log[0] = '\0';
+	fake_put_lease("10.5.9.0-24", "192.168.0.9", "02:00:00:00:00:09", 50);
+	fake_late_event("10.5.9.0-24", 10);
+	run_for(.05);
+	assert_int_equal(fake.requests[FL_ETCD_LIST], lists);
+	assert_string_equal(told.log, "peer 10.5.9.0/24;");
+	fake_late_event("10.5.9.0-24", 1000);
+	run_until("end;");
+	assert_int_equal(fake.requests[FL_ETCD_LIST], lists + 1);
+	assert_non_null(fake.watcher);
+	assert_int_equal(fake.watcher->req.index, fake.index);
+}
+
 /* A proxy that keeps the headers of a poll back looks like an endpoint that is dead. */
 static void a_poll_that_is_not_answered_is_checked_by_another_question(void **state)
 {
@@ -243,6 +265,7 @@ int main(void)
 		TEST(bad_entries_affect_only_themselves),
 		TEST(a_second_key_for_a_subnet_counts_once_the_first_is_gone),
 		TEST(an_entry_that_turns_bad_is_only_told_to_be_unreadable),
+		TEST(many_changes_at_once_are_one_snapshot),
 		TEST(a_poll_that_is_not_answered_is_checked_by_another_question),
 		TEST(a_store_that_was_set_back_is_believed),
 		TEST(a_dead_endpoint_is_passed_over_at_once),
