@@ -73,20 +73,7 @@ enum fl_exit daemon_open_store(struct daemon *d)
 	char *why = NULL;
 	int r;
 
-	d->store_conf = (struct fl_store_conf){
-		.url = o->store,
-		.subnet = o->subnet,
-		.endpoints = o->etcd_endpoints,
-		.prefix = o->etcd_prefix,
-		.ca_file = o->etcd_cafile,
-		.cert_file = o->etcd_certfile,
-		.key_file = o->etcd_keyfile,
-		.username = o->etcd_username,
-		.password = o->etcd_password,
-		.etcd_api = o->etcd_api,
-		.lease_ttl_s = (uint32_t)o->lease_ttl_s,
-		.renew_margin_s = (uint32_t)o->renew_margin_s,
-	};
+	fl_options_store(o, &d->store_conf);
 	r = fl_store_create(d->loop, &d->store_conf, &d->store_listener, &d->store, &why);
 	if (r == 0)
 		r = fl_store_fetch_config(d->store);

@@ -8,105 +8,26 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "base/buf.h"
 #include "base/log_init.h"
 #include "cleanup.h"
+#include "config_check.h"
 #include "daemon.h"
 #include "loader.h"
-#include "netconf.h"
 #include "options.h"
 #include "service.h"
 
-#define CONFIG_MAX (1u << 20) /* bytes: no network config is longer */
-
-static int read_all(FILE *in, struct fl_buf *buf)
-{
-	char piece[4096];
-	size_t n;
-
-	while ((n = fread(piece, 1, sizeof(piece), in)) > 0 && buf->len <= CONFIG_MAX)
-		fl_buf_append(buf, piece, n);
-	if (ferror(in))
-		return errno ? -errno : -EIO;
-	if (buf->len > CONFIG_MAX)
-		return -EFBIG;
-	return buf->error;
-}
-
-static int read_config(const char *path, struct fl_buf *buf)
-{
-	FILE *in = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
-	int r;
-
-	if (!in)
-		return -errno;
-	r = read_all(in, buf);
-	if (in != stdin)
-		(void)fclose(in);
-	return r;
-}
-
-/* What the backend makes of its part; it says key, value and rule itself. One that is not installed
- * here is no fault of the config. */
-static enum fl_exit check_backend(const char *path, const char *dir, const struct fl_netconf *nc)
-{
-	const struct fl_backend_ops *ops;
-	struct fl_module *m = NULL;
-	char *why = NULL;
-	int r = fl_loader_load(dir, nc->backend_type, &m, &why);
-
-	if (r < 0) {
-		(void)fprintf(stderr, "%s: Backend is not checked: %s\n", path,
-			      why ? why : strerror(-r));
-		free(why);
-		return r == -ENOENT ? FL_EXIT_OK : FL_EXIT_BACKEND;
-	}
-	ops = fl_module_ops(m);
-	r = ops->check ? ops->check(nc->backend) : 0;
-	if (r == -EINVAL)
-		(void)fprintf(stderr, "%s: backend %s refuses its part\n", path, ops->name);
-	else if (r)
-		(void)fprintf(stderr, "%s: backend %s cannot check its part: check: %s\n", path,
-			      ops->name, strerror(abs(r)));
-	fl_loader_unload(m);
-	return r ? FL_EXIT_FAULT : FL_EXIT_OK;
-}
-
-static int print_config(const struct fl_netconf *nc)
-{
-	char *text = fl_netconf_print(nc);
-
-	if (!text)
-		return -ENOMEM;
-	(void)puts(text);
-	free(text);
-	return 0;
-}
-
 /* --check-config: no etcd, no privileges; the refusal goes to stderr, the config to stdout. */
-static int check_config(const char *path, const char *backend_dir)
+static int check_config(const struct fl_options *opts)
 {
-	enum fl_exit code = FL_EXIT_FAULT;
-	struct fl_netconf nc = {0};
-	struct fl_buf text = {0};
-	char *why = NULL;
-	int r = read_config(path, &text);
+	char *text = NULL;
+	int r = fl_config_check(opts->check_config, opts->backend_dir, NULL, &text);
 
 	if (r == 0)
-		r = fl_netconf_parse(text.data ? text.data : "", text.len, &nc, &why);
-	if (r == 0) {
-		code = check_backend(path, backend_dir, &nc);
-		if (code == FL_EXIT_OK)
-			r = print_config(&nc);
-	}
-	if (r < 0) {
-		(void)fprintf(stderr, "%s: %s\n", path, why ? why : strerror(-r));
-		code = FL_EXIT_FAULT;
-	}
-	free(why);
-	fl_netconf_done(&nc);
-	fl_buf_done(&text);
-	return code;
+		(void)puts(text);
+	free(text);
+	if (r == -ELIBBAD)
+		return FL_EXIT_BACKEND;
+	return r < 0 ? FL_EXIT_FAULT : FL_EXIT_OK;
 }
 
 static int list_backends(const char *dir)
@@ -139,7 +60,7 @@ static int act(struct fl_options *opts)
 	}
 	fl_log_init(opts->log_format, (int)opts->verbosity);
 	if (opts->check_config[0])
-		return check_config(opts->check_config, opts->backend_dir);
+		return check_config(opts);
 	if (opts->list_backends)
 		return list_backends(opts->backend_dir);
 	if (opts->cleanup)

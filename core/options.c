@@ -14,6 +14,7 @@
 #include "base/log_init.h"
 #include "options_table.h"
 #include "options_value.h"
+#include "store/store.h"
 
 #define ENV_PREFIX   "FLANNELD_"
 #define PASSWORD_MAX 1024u /* bytes, with the newline */
@@ -439,4 +440,22 @@ void fl_options_done(struct fl_options *o)
 	for (size_t i = 0; i < fl_option_count; i++)
 		fl_option_done(o, &fl_option_table[i]);
 	memset(o, 0, sizeof(*o));
+}
+
+void fl_options_store(const struct fl_options *o, struct fl_store_conf *ret)
+{
+	*ret = (struct fl_store_conf){
+		.url = o->store,
+		.subnet = o->subnet,
+		.endpoints = o->etcd_endpoints,
+		.prefix = o->etcd_prefix,
+		.ca_file = o->etcd_cafile,
+		.cert_file = o->etcd_certfile,
+		.key_file = o->etcd_keyfile,
+		.username = o->etcd_username,
+		.password = o->etcd_password,
+		.etcd_api = o->etcd_api,
+		.lease_ttl_s = (uint32_t)o->lease_ttl_s,
+		.renew_margin_s = (uint32_t)o->renew_margin_s,
+	};
 }

@@ -83,6 +83,11 @@ void fl_options_done(struct fl_options *o); /* passwords are wiped before they a
  * @return 0 or -errno */
 int fl_options_anchor(struct fl_options *o);
 
+struct fl_store_conf;
+
+/** What they say of the store. Strings are those of @p o. */
+void fl_options_store(const struct fl_options *o, struct fl_store_conf *ret);
+
 /** The text of --help. */
 void fl_options_help(FILE *out);
 

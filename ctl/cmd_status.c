@@ -8,7 +8,6 @@
 #include "show.h"
 
 #define TEXT_MAX 700u
-#define LABEL	 14u /* columns before a text */
 
 struct screen {
 	const struct ctl *c;
@@ -46,14 +45,13 @@ static void advise(struct screen *s, const char *text)
 static void FL_PRINTF(4, 5)
 	row(const struct screen *s, enum ctl_mark mark, const char *label, const char *fmt, ...)
 {
-	char text[TEXT_MAX], clean[TEXT_MAX];
+	char text[TEXT_MAX];
 	va_list args;
 
 	va_start(args, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
-	(void)printf("  %s  %-8s", ctl_mark(s->c, mark), label);
-	ctl_wrapped(s->c, LABEL, ctl_clean(text, clean, sizeof(clean)));
+	ctl_row(s->c, mark, label, text);
 }
 
 /* The text of the reason if it holds, else NULL. */

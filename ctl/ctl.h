@@ -11,7 +11,7 @@ enum ctl_exit {
 	CTL_OK = 0,
 	CTL_AMISS = 1, /* it was asked, and something is not as it should be */
 	CTL_USAGE = 2,
-	CTL_MUTE = 3, /* flanneld, or whoever else was asked, does not answer */
+	CTL_MUTE = 3, /* flanneld, the store, or whoever else was asked, does not answer */
 };
 
 #define CTL_SOCKET "/run/flannel/flanneld.sock"
@@ -20,6 +20,8 @@ enum ctl_exit {
 struct ctl {
 	const char *socket; /* of the flanneld to ask */
 	bool json;	    /* for programs */
+	char **flags;	    /* flanneld's own options that were given, as of an argv */
+	int n_flags;
 	bool colour;	    /* on a terminal */
 	unsigned int width; /* columns of it; 0: no terminal, so there is no end */
 };
@@ -40,6 +42,12 @@ int ctl_status(const struct ctl *c, int argc, char **argv);
 int ctl_peers(const struct ctl *c, int argc, char **argv);
 int ctl_watch(const struct ctl *c, int argc, char **argv);
 int ctl_ping(const struct ctl *c, int argc, char **argv);
+int ctl_check(const struct ctl *c, int argc, char **argv);
+int ctl_config(const struct ctl *c, int argc, char **argv);
+int ctl_leases(const struct ctl *c, int argc, char **argv);
+int ctl_reserve(const struct ctl *c, int argc, char **argv);
+int ctl_unreserve(const struct ctl *c, int argc, char **argv);
+int ctl_release(const struct ctl *c, int argc, char **argv);
 
 /** For a command without arguments. @return CTL_OK, or CTL_USAGE, which it has said */
 int ctl_no_args(int argc, char **argv);

@@ -8,17 +8,20 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/defs.h"
 #include "ctl.h"
 
 static void print_help(void)
 {
 	(void)puts("flannelctl [OPTION...] COMMAND\n\nCommands:");
 	for (size_t i = 0; i < ctl_command_count; i++)
-		(void)printf("  %-8s %-22s %s\n", ctl_commands[i].name, ctl_commands[i].args,
+		(void)printf("  %-9s %-24s %s\n", ctl_commands[i].name, ctl_commands[i].args,
 			     ctl_commands[i].help);
 	(void)puts("\nOptions:\n"
 		   "  --json          for programs\n"
 		   "  --socket=PATH   of the flanneld to ask (" CTL_SOCKET ")\n"
+		   "  --etcd-..., --store, --subnet-file, --subnet-lease-ttl, --backend-dir\n"
+		   "                  as of flanneld(8), for what asks the store; or FLANNELD_...\n"
 		   "  --version       print the version\n"
 		   "  --help          print this; also -h");
 }
@@ -70,6 +73,36 @@ static int take_json(struct ctl *c, int argc, char **argv)
 	return kept;
 }
 
+/* Those of flanneld's that say where the store is and what it has left. All of them have a value.
+ */
+static bool is_flanneld_s(const char *arg)
+{
+	static const char *const names[] = {"store", "subnet-file", "subnet-lease-ttl",
+					    "backend-dir"};
+	size_t len;
+
+	arg += 1 + (arg[1] == '-');
+	len = strcspn(arg, "=");
+	if (strncmp(arg, "etcd-", 5) == 0)
+		return true;
+	for (size_t i = 0; i < FL_ARRAY_SIZE(names); i++)
+		if (strlen(names[i]) == len && memcmp(names[i], arg, len) == 0)
+			return true;
+	return false;
+}
+
+/* @return as take_option() */
+static int take_flag(struct ctl *c, char **argv)
+{
+	int n = strchr(argv[0], '=') ? 1 : 2;
+
+	if (!is_flanneld_s(argv[0]) || (n == 2 && !argv[1]))
+		return 0;
+	for (int i = 0; i < n; i++)
+		c->flags[c->n_flags++] = argv[i];
+	return n;
+}
+
 /* @return how many arguments it has read; -1: there is nothing more to do */
 static int take_option(struct ctl *c, char **argv)
 {
@@ -89,7 +122,7 @@ static int take_option(struct ctl *c, char **argv)
 		c->socket = argv[1];
 		return 2;
 	}
-	return 0;
+	return take_flag(c, argv);
 }
 
 static int run(struct ctl *c, int argc, char **argv)
@@ -119,9 +152,16 @@ int main(int argc, char **argv)
 	struct ctl c = {.socket = CTL_SOCKET};
 	int code;
 
+	c.flags = calloc((size_t)argc + 1, sizeof(*c.flags));
+	if (!c.flags) {
+		(void)fputs("flannelctl: out of memory\n", stderr);
+		return CTL_MUTE;
+	}
+	c.flags[c.n_flags++] = argv[0];
 	look_at_terminal(&c);
 	argc = take_json(&c, argc, argv);
 	code = run(&c, argc - 1, argv + 1);
+	free(c.flags);
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		(void)fprintf(stderr, "flannelctl: standard output: %s\n", strerror(errno));
 		return CTL_MUTE;

@@ -4,6 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ROW_MAX	  700u
+#define ROW_LABEL 14u /* columns before a text */
+
 const char *ctl_mark(const struct ctl *c, enum ctl_mark mark)
 {
 	static const char *const plain[] = {"ok", "??", "!!"};
@@ -136,4 +139,12 @@ void ctl_table_done(struct ctl_table *t)
 		free(t->cells[i]);
 	free(t->cells);
 	*t = (struct ctl_table){0};
+}
+
+void ctl_row(const struct ctl *c, enum ctl_mark mark, const char *label, const char *text)
+{
+	char clean[ROW_MAX];
+
+	(void)printf("  %s  %-8s", ctl_mark(c, mark), label);
+	ctl_wrapped(c, ROW_LABEL, ctl_clean(text, clean, sizeof(clean)));
 }

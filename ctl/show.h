@@ -21,6 +21,9 @@ const char *ctl_span(long long seconds, char buf[32]);
  * lines are indented likewise. */
 void ctl_wrapped(const struct ctl *c, unsigned int indent, const char *text);
 
+/** A line of a screen: mark, label, and a text of others, cleaned and wrapped. */
+void ctl_row(const struct ctl *c, enum ctl_mark mark, const char *label, const char *text);
+
 #define CTL_COLUMNS_MAX 8u
 
 /** A table that is printed once it is whole. All zero is empty. */

@@ -216,7 +216,7 @@ static int refuse(char **why, const char *text)
 	return *why ? -EINVAL : -ENOMEM;
 }
 
-static int check(const struct fl_store_conf *conf, char **why)
+int fl_etcd_conf_check(const struct fl_store_conf *conf, char **why)
 {
 	if (is_set(conf->cert_file) != is_set(conf->key_file))
 		return refuse(why, "etcd-certfile and etcd-keyfile: one is of no use without the "
@@ -245,10 +245,9 @@ static int open_session(struct fl_etcd *etcd)
 	return r;
 }
 
-static int build(struct fl_etcd *etcd, char **why)
+void fl_etcd_http_conf(const struct fl_store_conf *conf, struct fl_http_conf *ret)
 {
-	const struct fl_store_conf *conf = etcd->conf;
-	const struct fl_http_conf http_conf = {
+	*ret = (struct fl_http_conf){
 		.ca_file = conf->ca_file,
 		.cert_file = conf->cert_file,
 		.key_file = conf->key_file,
@@ -257,9 +256,16 @@ static int build(struct fl_etcd *etcd, char **why)
 		.user_agent = "flanneld",
 		.connect_timeout_ms = CONNECT_TIMEOUT_MS,
 	};
+}
+
+static int build(struct fl_etcd *etcd, char **why)
+{
+	const struct fl_store_conf *conf = etcd->conf;
+	struct fl_http_conf http_conf;
 	int r;
 
-	r = check(conf, why);
+	fl_etcd_http_conf(conf, &http_conf);
+	r = fl_etcd_conf_check(conf, why);
 	if (r < 0)
 		return r;
 	r = fl_etcd_prefix_parse(conf->prefix, etcd->prefix, why);
@@ -282,7 +288,7 @@ static int build(struct fl_etcd *etcd, char **why)
 
 const struct fl_etcd_api *fl_etcd_api;
 
-static const struct fl_etcd_api *api_of(const struct fl_store_conf *conf)
+const struct fl_etcd_api *fl_etcd_api_of(const struct fl_store_conf *conf)
 {
 	if (fl_etcd_api)
 		return fl_etcd_api;
@@ -302,7 +308,7 @@ static int create(struct ev_loop *loop, const struct fl_store_conf *conf,
 	etcd->store = (struct fl_store){.ops = &fl_store_etcd, .listener = listener};
 	etcd->loop = loop;
 	etcd->conf = conf;
-	etcd->api = api_of(conf);
+	etcd->api = fl_etcd_api_of(conf);
 	(void)fl_backoff_init(&etcd->config_wait, CONFIG_POLL_MIN_MS, CONFIG_POLL_MAX_MS);
 	fl_etcd_listing_init(etcd);
 	fl_etcd_own_init(etcd);

@@ -21,8 +21,8 @@ enum fl_etcd_verb {
 	FL_ETCD_GET_CONFIG, /* PREFIX/config */
 	FL_ETCD_LIST,	    /* all below PREFIX/subnets; a missing folder is MISSING */
 	FL_ETCD_GET,	    /* one of them: key; its TTL is told */
-	FL_ETCD_CREATE,	    /* only if there is none: key, value, ttl_s, lease */
-	FL_ETCD_UPDATE,	    /* only at that index: key, value, ttl_s, index, lease */
+	FL_ETCD_CREATE,	    /* only if there is none: key or config, value, ttl_s, lease */
+	FL_ETCD_UPDATE,	    /* only at that index: key or config, value, ttl_s, index, lease */
 	FL_ETCD_REFRESH,    /* new TTL, waking nobody if that can be, only at that index: key,
 			       value, ttl_s, index, lease; gives the entry as it is now, if the
 			       answer has it */
@@ -36,6 +36,7 @@ enum fl_etcd_verb {
 struct fl_etcd_request {
 	enum fl_etcd_verb verb;
 	const char *key; /* the last component */
+	bool config;	 /* PREFIX/config in place of an entry below PREFIX/subnets */
 	const char *value;
 	int64_t ttl_s; /* or FL_ETCD_FOREVER */
 	uint64_t index;

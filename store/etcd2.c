@@ -294,12 +294,13 @@ static void put_path(struct fl_buf *url, const char *path)
 
 static void put_url(struct call *c, const char *endpoint, const struct fl_etcd_request *req)
 {
+	const bool of_config = req->config || req->verb == FL_ETCD_GET_CONFIG;
+
 	fl_buf_reset(&c->url);
 	fl_buf_printf(&c->url, "%s/v2/keys", endpoint);
 	put_path(&c->url, c->prefix);
-	fl_buf_puts(&c->url, req->verb == FL_ETCD_GET_CONFIG ? "/config" : "/subnets");
-	if (req->verb != FL_ETCD_GET_CONFIG && req->verb != FL_ETCD_LIST &&
-	    req->verb != FL_ETCD_WATCH) {
+	fl_buf_puts(&c->url, of_config ? "/config" : "/subnets");
+	if (!of_config && req->verb != FL_ETCD_LIST && req->verb != FL_ETCD_WATCH) {
 		fl_buf_puts(&c->url, "/");
 		fl_buf_urlencode(&c->url, req->key);
 	}
@@ -360,7 +361,7 @@ static int start(struct fl_etcd_slot *slot, const char *endpoint, const struct f
 
 	if (req->verb == FL_ETCD_VERSION)
 		return -EOPNOTSUPP;
-	r = fl_etcd2_decoder_reset(&c->decoder, req->verb == FL_ETCD_GET_CONFIG
+	r = fl_etcd2_decoder_reset(&c->decoder, req->config || req->verb == FL_ETCD_GET_CONFIG
 							? FL_ETCD_CONFIG_MAX
 							: FL_LEASE_VALUE_MAX);
 	if (r < 0)

@@ -300,9 +300,10 @@ static int send_step(struct fl_etcd3_call *c)
 		.headers = headers,
 		.anonymous = true,
 	};
-	int r = fl_etcd3_decoder_reset(&c->decoder, c->req.verb == FL_ETCD_GET_CONFIG
-							    ? FL_ETCD_CONFIG_MAX
-							    : FL_LEASE_VALUE_MAX);
+	int r = fl_etcd3_decoder_reset(&c->decoder,
+				       c->req.config || c->req.verb == FL_ETCD_GET_CONFIG
+					       ? FL_ETCD_CONFIG_MAX
+					       : FL_LEASE_VALUE_MAX);
 
 	if (r < 0)
 		return r;
@@ -346,7 +347,7 @@ static void put_keys(struct fl_etcd3_call *c)
 	const char *prefix = c->session->prefix;
 
 	(void)snprintf(c->end, sizeof(c->end), "%s/subnets0", prefix); /* '0' is behind '/' */
-	if (c->req.verb == FL_ETCD_GET_CONFIG)
+	if (c->req.config || c->req.verb == FL_ETCD_GET_CONFIG)
 		(void)snprintf(c->key, sizeof(c->key), "%s/config", prefix);
 	else
 		(void)snprintf(c->key, sizeof(c->key), "%s/subnets/%s", prefix,

@@ -17,6 +17,16 @@ struct fl_etcd_chan;
 
 #define FL_ETCD_TEXT_MAX 512u /* bytes, with NUL: a line for people */
 
+/* ---- settings: etcd.c ---- */
+
+struct fl_http_conf;
+
+/** @return 0; -EINVAL with @p why set (owned by the caller); -ENOMEM */
+int fl_etcd_conf_check(const struct fl_store_conf *conf, char **why);
+/** Strings are those of @p conf. */
+void fl_etcd_http_conf(const struct fl_store_conf *conf, struct fl_http_conf *ret);
+const struct fl_etcd_api *fl_etcd_api_of(const struct fl_store_conf *conf);
+
 /* ---- endpoints: etcd_endpoints.c ---- */
 
 struct fl_etcd_endpoint {

@@ -64,6 +64,11 @@ int fl_log_to_syslog(const char *path, const char *ident)
 	return fl_syslog_open(path, ident);
 }
 
+void fl_log_quiet(void)
+{
+	atomic_store(&loudest, FL_LOG_WARN);
+}
+
 void fl_log_leave_stderr(void)
 {
 	atomic_store(&loudest, -1);

@@ -19,6 +19,9 @@ void fl_log_set_verbosity(int verbosity);
  */
 int fl_log_to_syslog(const char *path, const char *ident);
 
+/** Only warnings and errors go to stderr: for a program that has its own output. */
+void fl_log_quiet(void);
+
 /** Nothing goes to stderr any longer. */
 void fl_log_leave_stderr(void);
 

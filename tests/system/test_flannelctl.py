@@ -244,7 +244,8 @@ def test_bad_arguments_are_said(argv, text):
 
 def test_help_names_every_command():
     done = run(CTL, "--help")
-    for command in ("status", "peers", "watch", "ping"):
+    for command in ("status", "peers", "watch", "ping", "check", "config", "leases", "reserve",
+                    "unreserve", "release"):
         assert f"\n  {command} " in done.stdout
 
 
