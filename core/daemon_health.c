@@ -36,6 +36,12 @@ static const enum fl_status_stage stages[] = {
 	[STAGE_STOPPING] = FL_STATUS_STOPPING,
 };
 
+static void add_cert(struct fl_status *s, const char *file, int64_t expires_s)
+{
+	if (expires_s)
+		s->certs[s->n_certs++] = (struct fl_status_cert){file, expires_s};
+}
+
 void daemon_status(const struct daemon *d, struct fl_status *ret)
 {
 	*ret = (struct fl_status){
@@ -52,7 +58,6 @@ void daemon_status(const struct daemon *d, struct fl_status *ret)
 		.counters = d->env.counters,
 		.n_counters = d->env.n_counters,
 		.filters = d->peer_filter != NULL,
-		.kept_out = fl_peer_filter_dropped(d->peer_filter),
 	};
 	if (d->has_netconf)
 		ret->network = d->netconf.network;
@@ -60,6 +65,8 @@ void daemon_status(const struct daemon *d, struct fl_status *ret)
 		ret->mtu = daemon_mtu(d);
 	if (d->store)
 		fl_store_stats(d->store, &ret->store);
+	add_cert(ret, d->opts->etcd_certfile, ret->store.cert_expires_s);
+	add_cert(ret, d->opts->etcd_cafile, ret->store.ca_expires_s);
 	if (d->overlay)
 		fl_overlay_stats(d->overlay, &ret->overlay);
 }
@@ -93,6 +100,7 @@ static void answer_metrics(struct health *h, struct fl_httpd_req *req)
 	struct fl_status s;
 
 	daemon_status(h->d, &s);
+	s.kept_out = fl_peer_filter_dropped(h->d->peer_filter); /* the kernel has to be asked */
 	fl_status_put_metrics(&s, &body);
 	fl_httpd_reply(req, 200, TYPE_METRICS, &body);
 }

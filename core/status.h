@@ -27,9 +27,11 @@ enum fl_status_rules {
 	FL_STATUS_RULES_FAILED,
 };
 
+#define FL_STATUS_CERTS_MAX 2u
+
 /** A certificate that is in use. */
 struct fl_status_cert {
-	const char *file;
+	const char *file;  /* borrowed */
 	int64_t expires_s; /* Unix time */
 };
 
@@ -52,7 +54,7 @@ struct fl_status {
 	size_t n_counters;
 	bool filters;	   /* --peer-filter */
 	uint64_t kept_out; /* packets that it has dropped */
-	const struct fl_status_cert *certs;
+	struct fl_status_cert certs[FL_STATUS_CERTS_MAX];
 	size_t n_certs;
 };
 

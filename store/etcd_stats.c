@@ -56,10 +56,12 @@ void fl_etcd_stats(const struct fl_store *s, struct fl_store_stats *ret)
 {
 	const struct fl_etcd *etcd = fl_container_of(s, struct fl_etcd, store);
 	const struct fl_etcd_own *own = &etcd->own;
+	const struct fl_http_ends ends = fl_http_ends(etcd->http);
 
 	*ret = etcd->stats;
 	ret->waiting = etcd->said;
-	ret->cert_expires_s = fl_http_cert_expires_s(etcd->http);
+	ret->cert_expires_s = ends.cert_s;
+	ret->ca_expires_s = ends.ca_s;
 	ret->following = etcd->watch.following && etcd->events.trouble == FL_ETCD_FINE;
 	ret->unreadable = etcd->bad.table.count;
 	if (!own->held)

@@ -91,6 +91,7 @@ struct fl_store_stats {
 	double contact_s;    /* Unix time of the last answer; 0: none yet */
 	const char *waiting; /* as told by status(), "" for nothing; borrowed until the next call */
 	int64_t cert_expires_s; /* of our certificate towards it: Unix time; 0: there is none */
+	int64_t ca_expires_s;	/* of the CA by which we know it; likewise */
 	uint32_t unreadable;	/* entries that are there and of no use */
 	uint64_t renewals;
 	uint64_t renewal_failures; /* attempts; each is repeated */

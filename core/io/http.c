@@ -359,9 +359,9 @@ void fl_http_reload(struct fl_http *http)
 	fl_http_tls_check(&http->tls);
 }
 
-int64_t fl_http_cert_expires_s(const struct fl_http *http)
+struct fl_http_ends fl_http_ends(const struct fl_http *http)
 {
-	return http->tls.files.expires_s;
+	return (struct fl_http_ends){http->tls.files.expires_s, http->tls.files.ca_expires_s};
 }
 
 /* ---- requests ---- */

@@ -31,8 +31,13 @@ int fl_http_create(struct ev_loop *loop, const struct fl_http_conf *conf, struct
 /** The files may have changed (which is noticed, too): check them now. Good ones are used for the
  * next connection; of bad ones file and reason are logged, and those that were in use stay. */
 void fl_http_reload(struct fl_http *http);
-/** When the client certificate that is in use expires, Unix time; 0: there is none. */
-int64_t fl_http_cert_expires_s(const struct fl_http *http);
+
+/** Ends of what is in use, Unix time; 0: there is none. */
+struct fl_http_ends {
+	int64_t cert_s; /* of the client certificate */
+	int64_t ca_s;	/* of the CA that ends last */
+};
+struct fl_http_ends fl_http_ends(const struct fl_http *http);
 /** Every request must be done (fl_http_req_done) before. NULL is a no-op. */
 void fl_http_destroy(struct fl_http *http);
 

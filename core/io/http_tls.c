@@ -3,6 +3,7 @@
 #include "io/http_tls.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,32 +26,56 @@ static bool is_set(const char *s)
 
 static const int64_t warn_before_s[] = {30 * DAY_S, 7 * DAY_S, DAY_S, 0};
 
-/* Said when it is taken into use, and again as the end comes nearer. */
-static void warn_of_expiry(const struct fl_http_tls *t, int64_t now_s)
+/* @param what  "certificate FILE (NAME)" */
+static void warn_of(const char *what, int64_t ends_s, int64_t now_s)
 {
-	int64_t left_s = t->files.expires_s - now_s;
+	int64_t left_s = ends_s - now_s;
 	char date[FL_TLS_DATE_MAX];
 
-	(void)fl_tls_date(t->files.expires_s, date);
+	(void)fl_tls_date(ends_s, date);
 	if (left_s <= 0)
-		fl_err("tls", "certificate %s (%s): expired on %s; put a new one in its place",
-		       t->paths.cert_file, t->files.name, date);
+		fl_err("tls", "%s: expired on %s; put a new one in its place", what, date);
 	else if (left_s <= warn_before_s[0])
-		fl_warn("tls", "certificate %s (%s): expires on %s, in %lld %s", t->paths.cert_file,
-			t->files.name, date,
+		fl_warn("tls", "%s: expires on %s, in %lld %s", what, date,
 			(long long)(left_s < 2 * DAY_S ? left_s / 3600 : left_s / DAY_S),
 			left_s < 2 * DAY_S ? "hours" : "days");
 }
 
+/* Said when they are taken into use, and again as an end comes nearer. */
+static void warn_of_expiry(const struct fl_http_tls *t, int64_t now_s)
+{
+	const struct fl_tls_files *f = &t->files;
+	char what[PATH_MAX + FL_TLS_NAME_MAX + 32];
+
+	if (f->expires_s) {
+		(void)snprintf(what, sizeof(what), "certificate %s (%s)", t->paths.cert_file,
+			       f->name);
+		warn_of(what, f->expires_s, now_s);
+	}
+	if (f->ca_expires_s) {
+		(void)snprintf(what, sizeof(what), "CA file %s", t->paths.ca_file);
+		warn_of(what, f->ca_expires_s, now_s);
+	}
+}
+
+/* The next time that something is to be said of an end; 0: never again. */
+static int64_t next_warning_s(int64_t ends_s, int64_t now_s)
+{
+	for (size_t i = 0; ends_s && i < FL_ARRAY_SIZE(warn_before_s); i++)
+		if (ends_s - warn_before_s[i] > now_s)
+			return ends_s - warn_before_s[i];
+	return 0;
+}
+
 static void await_expiry(struct fl_http_tls *t, int64_t now_s)
 {
-	int64_t next_s = 0;
+	int64_t next_s = next_warning_s(t->files.expires_s, now_s),
+		ca_s = next_warning_s(t->files.ca_expires_s, now_s);
 
 	ev_periodic_stop(t->loop, &t->expiry);
-	for (size_t i = 0; i < FL_ARRAY_SIZE(warn_before_s); i++)
-		if (next_s <= now_s)
-			next_s = t->files.expires_s - warn_before_s[i];
-	if (t->files.expires_s == 0 || next_s <= now_s)
+	if (next_s == 0 || (ca_s && ca_s < next_s))
+		next_s = ca_s;
+	if (next_s == 0)
 		return;
 	ev_periodic_set(&t->expiry, (double)next_s, 0., NULL);
 	ev_periodic_start(t->loop, &t->expiry);

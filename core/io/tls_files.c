@@ -155,9 +155,9 @@ static BIO *open_text(const struct fl_buf *b)
 	return BIO_new_mem_buf(b->data ? b->data : "", (int)b->len);
 }
 
-static int check_ca(const char *path, const struct fl_buf *b, int64_t now_s, char **why)
+static int check_ca(const char *path, int64_t now_s, struct fl_tls_files *f, char **why)
 {
-	BIO *bio = open_text(b);
+	BIO *bio = open_text(&f->ca);
 	int64_t last = 0;
 	size_t count = 0;
 	char date[FL_TLS_DATE_MAX];
@@ -178,6 +178,7 @@ static int check_ca(const char *path, const struct fl_buf *b, int64_t now_s, cha
 		return refuse(why, "CA file %s: no PEM certificate in it", path);
 	if (last < now_s)
 		return refuse(why, "CA file %s: expired on %s", path, fl_tls_date(last, date));
+	f->ca_expires_s = last;
 	return 0;
 }
 
@@ -265,7 +266,7 @@ int fl_tls_files_read(const struct fl_tls_paths *paths, int64_t now_s, struct fl
 	if (is_set(paths->ca_file)) {
 		r = slurp("CA file", paths->ca_file, &f.ca, NULL, why);
 		if (r == 0)
-			r = check_ca(paths->ca_file, &f.ca, now_s, why);
+			r = check_ca(paths->ca_file, now_s, &f, why);
 	}
 	if (r == 0 && is_set(paths->cert_file) && is_set(paths->key_file))
 		r = read_pair(paths, now_s, &f, why);

@@ -27,6 +27,7 @@ struct fl_tls_files {
 	struct fl_buf key;
 	char name[FL_TLS_NAME_MAX]; /* of the certificate; "" without one */
 	int64_t expires_s;	    /* Unix time of its end; 0 without one */
+	int64_t ca_expires_s;	    /* of the CA that ends last; 0 without one */
 	bool key_open;		    /* every user can read or write the key */
 };
 

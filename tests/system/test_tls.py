@@ -1,16 +1,19 @@
 """TLS to etcd: certificates that change under load, that are wrong in each way, and what is said."""
 
 import http.server
+import json
 import os
 import re
 import shutil
 import signal
 import ssl
 import threading
+import time
 import urllib.request
 
 import pytest
 
+from harness import health
 from harness.etcd import Etcd
 from harness.tls import Authority
 from harness.wait import holds, wait_until
@@ -248,6 +251,25 @@ def test_the_end_of_a_certificate_is_announced(secure, files):
     files.show(days=40)
     host.wait_log("changed, and used for the next connection")
     assert host.log().count(": expires on") == 1
+
+
+def certificates(host):
+    return json.loads(health.control(host, "/v1/status")[1])["certificates"]
+
+
+def test_the_ends_of_certificates_are_shown(secure, files):
+    files.show(days=5)
+    host = secure.host().start(*files.flags(), "--healthz-port=8471")
+    in_days = {item["file"]: (item["expires"] - time.time()) / 86400
+               for item in certificates(host)}
+    assert list(in_days) == [files.host_cert, files.host_ca]
+    assert 4.9 < in_days[files.host_cert] < 5.1 and in_days[files.host_ca] > 5
+    (end,) = [value for name, value in health.metrics(host).items() if
+              name.startswith("flanneld_certificate_expiry") and files.host_cert in name]
+    assert 4.9 < (end - time.time()) / 86400 < 5.1
+    files.show(days=40)
+    wait_until(lambda: certificates(host)[0]["expires"] > time.time() + 39 * 86400,
+               "the new one is shown")
 
 
 def test_a_key_that_all_can_read_draws_a_warning(secure, files):

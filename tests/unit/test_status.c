@@ -237,7 +237,6 @@ static void names_and_texts_of_modules_and_files_are_made_harmless(void **state)
 {
 	static const struct fl_counter counters[] = {
 		{.name = "lost packets\n", .help = "one\nline, a \\ and a \"", .value = 7}};
-	static const struct fl_status_cert certs[] = {{.file = "/a\"b\\c\nd", .expires_s = NOW}};
 	struct fl_status s = ready();
 	struct fl_buf b = {0};
 
@@ -245,7 +244,7 @@ static void names_and_texts_of_modules_and_files_are_made_harmless(void **state)
 	s.backend = "host-gw";
 	s.counters = counters;
 	s.n_counters = 1;
-	s.certs = certs;
+	s.certs[0] = (struct fl_status_cert){.file = "/a\"b\\c\nd", .expires_s = NOW};
 	s.n_certs = 1;
 	fl_status_put_metrics(&s, &b);
 	assert_true(has_line(&b, "flanneld_host_gw_lost_packets__total 7"));

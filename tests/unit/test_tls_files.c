@@ -153,6 +153,7 @@ static void a_ca_alone_is_enough(void **state)
 	(void)state;
 	assert_int_equal(fl_tls_files_read(&alone, NOW_S, &f, &why), 0);
 	assert_int_equal(f.expires_s, 0);
+	assert_true(f.ca_expires_s > NOW_S);
 	assert_int_equal(f.cert.len, 0);
 	fl_tls_files_done(&f);
 }
