@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from harness.etcd import Etcd
 from harness.readme import block, replaced
 from harness.wait import wait_equal, wait_until
 from harness.world import World
@@ -181,6 +182,23 @@ def test_the_api_that_is_asked_for_is_used(world, flag, used):
     world.etcd.over(2).put(f"{world.prefix}/config", config_text(world, "10.6.0.0/16"))
     host = world.host().start(f"--etcd-api={flag}")
     assert host.subnet.startswith(used)
+
+
+def test_a_server_whose_v2_is_switched_off_is_understood(underlay, folder):
+    etcd = Etcd(underlay, flags=["--enable-v2=false"])
+    world = World(underlay, etcd, folder, 3)
+    try:
+        waiting, strict = world.host().start(ready=False), world.host()
+        waiting.wait_log("not there yet")
+        world.config()
+        waiting.wait_ready()
+        assert "using the v3 API" in waiting.log() and "WARN  etcd" not in waiting.log()
+        strict.start("--etcd-api=2", ready=False)
+        strict.wait_log("is the v2 API enabled (--enable-v2)?")
+        assert strict.log().count("\n") < 10
+    finally:
+        world.close()
+        etcd.close()
 
 
 @pytest.mark.parametrize("late", [2, 3])

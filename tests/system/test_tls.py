@@ -14,6 +14,7 @@ import urllib.request
 import pytest
 
 from harness import health
+from harness.apis import both_apis
 from harness.etcd import Etcd
 from harness.tls import Authority
 from harness.wait import holds, wait_until
@@ -83,9 +84,9 @@ def files(tmp_path):
 
 
 @pytest.fixture
-def secure(underlay, files, folder):
+def secure(underlay, files, folder, api):
     etcd = Etcd(underlay, files)
-    made = World(underlay, etcd, folder)
+    made = World(underlay, etcd, folder, api)
     made.config()
     try:
         yield made
@@ -97,6 +98,7 @@ def secure(underlay, files, folder):
 # --- change
 
 
+@both_apis
 def test_all_certificates_are_exchanged_while_flanneld_runs(secure, files):
     """The authority too: both sides trust the old and the new one for a while."""
     hosts = secure.joined(2, *files.flags())

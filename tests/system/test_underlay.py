@@ -5,6 +5,7 @@ import time
 import pytest
 
 from harness import kernel
+from harness.apis import both_apis
 from harness.host import Host
 from harness.wait import holds, wait_equal, wait_until
 
@@ -218,6 +219,7 @@ def test_the_public_address_that_was_given_stays(world):
     assert host.lease()["value"]["PublicIP"] == "198.51.100.7"
 
 
+@both_apis
 @pytest.mark.parametrize("kind", ["vxlan", "direct"])
 def test_an_address_that_changed_while_the_daemon_was_down_keeps_the_subnet(world, kind):
     scene = Scene(world, kind)
@@ -232,6 +234,7 @@ def test_an_address_that_changed_while_the_daemon_was_down_keeps_the_subnet(worl
     scene.reached_after(0)
 
 
+@both_apis
 def test_a_new_address_is_advertised_once_etcd_is_back(own_world):
     scene = Scene(own_world, "vxlan")
     host = scene.hosts[0]
