@@ -359,6 +359,7 @@ static enum fl_exit start(struct daemon *d)
 	if (code)
 		return code;
 	daemon_say_interface(d);
+	daemon_twin_start(d);
 	if (daemon_underlay_start(d) < 0)
 		return FL_EXIT_FAULT;
 	code = daemon_open_health(d);
@@ -383,6 +384,7 @@ static void finish(struct daemon *d)
 	ev_timer_stop(d->loop, &d->rules_retry);
 	fl_firewall_destroy(d->firewall);
 	daemon_underlay_done(d);
+	daemon_twin_done(d);
 	if (d->has_netconf)
 		fl_netconf_done(&d->netconf);
 	fl_rtnl_close(d->rtnl);

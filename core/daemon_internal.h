@@ -12,6 +12,7 @@
 #include "env.h"
 #include "extif.h"
 #include "firewall.h"
+#include "io/acd.h"
 #include "netconf.h"
 #include "options.h"
 #include "status.h"
@@ -51,6 +52,8 @@ struct daemon {
 	struct fl_rtnl *rtnl;
 	struct fl_extif_choice iface; /* as the backend has it */
 	uint32_t underlay_mtu;	      /* of now, bytes */
+	struct fl_acd *twin;	      /* asks whether another host has our address */
+	struct fl_acd_listener twin_listener;
 	struct fl_underlay *underlay;
 	struct fl_underlay_listener underlay_listener;
 	struct fl_extif_choice next_iface; /* to be followed, once nothing else is under way */
@@ -100,6 +103,12 @@ void daemon_say_running(const struct daemon *d);
 /* What containers may use now, bytes. */
 uint32_t daemon_mtu(const struct daemon *d);
 int daemon_write_subnet_env(const struct daemon *d);
+
+/* daemon_twin.c */
+
+/* Ask whether another host has our address, which ends this one. */
+void daemon_twin_start(struct daemon *d);
+void daemon_twin_done(struct daemon *d);
 
 /* daemon_underlay.c */
 

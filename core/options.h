@@ -32,6 +32,7 @@ struct fl_options {
 	struct fl_strings iface_regex;
 	char *iface_can_reach;
 	char *public_ip;
+	bool address_check; /* refuse an address that another host has, too */
 	char *subnet_file;
 	uint64_t renew_margin_min; /* minutes, 1..1439 */
 	uint64_t lease_ttl_s;	   /* seconds; more than the margin */

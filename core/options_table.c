@@ -133,6 +133,13 @@ const struct fl_option fl_option_table[] = {
 	 .def = "",
 	 .arg = "ADDRESS",
 	 .help = "IPv4 address that other hosts reach this one at, if not the interface's own"},
+	{.name = "address-check",
+	 .type = FL_OPTION_BOOL,
+	 .group = FL_GROUP_INTERFACE,
+	 FIELD(address_check),
+	 .def = "true",
+	 .help = "refuse to start where another host of the link has the same address (ARP "
+		 "probes, RFC 5227)"},
 	{.name = "subnet-file",
 	 .type = FL_OPTION_FILE,
 	 .group = FL_GROUP_LEASE,

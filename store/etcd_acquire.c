@@ -17,6 +17,7 @@
 #define RACE_MAX_MS	   1000u
 #define POOL_MIN_MS	   1000u
 #define POOL_MAX_MS	   5000u
+#define TWIN_MS		   250u
 #define REASON_MAX	   160u /* bytes, with NUL */
 
 static const struct fl_etcd_chan_ops list_ops, write_ops, remove_ops;
@@ -178,6 +179,16 @@ static void on_restart(struct fl_etcd *etcd)
 
 /* ---- the decision ---- */
 
+/* A lease of our address that says something else may be that of a host with the same address. If
+ * it lives, the daemon hears of it soon, and ends: until then it is not written over. */
+static uint32_t caution_ms(const struct fl_etcd *etcd, const struct fl_lease_record *over)
+{
+	return over && fl_addr_equal(&over->lease.public_ip, &etcd->own.rec->lease.public_ip) &&
+			       !fl_lease_same(&over->lease, &etcd->own.rec->lease)
+		       ? TWIN_MS
+		       : 0;
+}
+
 static void write_lease(struct fl_etcd *etcd, const struct fl_prefix *subnet,
 			const struct fl_lease_record *over)
 {
@@ -199,7 +210,7 @@ static void write_lease(struct fl_etcd *etcd, const struct fl_prefix *subnet,
 		req.verb = FL_ETCD_REFRESH; /* nothing is new but the TTL: wake nobody */
 	(void)fl_lease_key_format(subnet, NULL, own->key);
 	own->seen = FL_ETCD_OWN_SAME; /* unless the answer tells otherwise */
-	fl_etcd_chan_start(&etcd->requests, &write_ops, &req, 0);
+	fl_etcd_chan_start(&etcd->requests, &write_ops, &req, caution_ms(etcd, over));
 }
 
 static void remove_found(struct fl_etcd *etcd)
