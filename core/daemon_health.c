@@ -55,6 +55,7 @@ void daemon_status(const struct daemon *d, struct fl_status *ret)
 		.store = {.waiting = ""},
 		.rules = d->rules,
 		.rules_why = d->rules_why,
+		.rules_repairs = fl_firewall_repairs(d->firewall),
 		.counters = d->env.counters,
 		.n_counters = d->env.n_counters,
 		.filters = d->peer_filter != NULL,

@@ -55,6 +55,7 @@ enum fl_exit daemon_open_firewall(struct daemon *d)
 		.masq = d->opts->ip_masq,
 		.forward = d->opts->iptables_forward_rules,
 		.random_fully = !d->opts->ip_masq_random_disable,
+		.resync_s = (uint32_t)d->opts->iptables_resync_s,
 	};
 	char *why = NULL;
 	int r;

@@ -8,11 +8,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/backoff.h"
 #include "base/buf.h"
 #include "base/log.h"
 #include "firewall_child.h"
 #include "firewall_rules.h"
+#include "firewall_watch.h"
 #include "io/child.h"
+
+#define GATHER_MS     50u /* a flush is many announcements */
+#define REPAIR_MIN_MS 200u
+#define REPAIR_MAX_MS 60000u
+#define CALM_S	      60.
 
 struct fl_firewall {
 	struct ev_loop *loop;
@@ -26,6 +33,15 @@ struct fl_firewall {
 	struct fl_buf plain;	   /* the same without --random-fully */
 	bool random_fully_refused; /* by an iptables that did not tell its version */
 	ev_timer nothing;	   /* tells the listener from the loop where no child has to run */
+	struct fl_firewall_watch *watch; /* NULL: rules have not stood yet, or none are wanted */
+	struct fl_firewall_watch_listener watch_listener;
+	bool legacy;
+	bool repairing; /* the run that is under way looks at what others have done */
+	bool disturbed; /* since it has begun */
+	ev_timer repair;
+	struct fl_backoff pace;
+	ev_tstamp repaired_at; /* 0: never */
+	uint64_t repairs;
 };
 
 static void forget_input(struct fl_firewall *fw)
@@ -34,10 +50,40 @@ static void forget_input(struct fl_firewall *fw)
 	fl_buf_done(&fw->plain);
 }
 
+/* From now on what others do to the rules is noticed. */
+static void listen(struct fl_firewall *fw)
+{
+	const struct fl_firewall_watch_conf conf = {.legacy = fw->legacy,
+						    .resync_s = fw->conf.resync_s};
+	int r;
+
+	if (fw->watch || !fw->save_path || !(fw->conf.masq || fw->conf.forward))
+		return;
+	r = fl_firewall_watch_create(fw->loop, &conf, &fw->watch_listener, &fw->watch);
+	if (r < 0)
+		fl_warn("firewall", "what others do to the rules is not noticed: %s", strerror(-r));
+}
+
+static void repair_in(struct fl_firewall *fw, uint32_t ms)
+{
+	fw->disturbed = false;
+	if (ev_is_active(&fw->repair))
+		return;
+	ev_timer_set(&fw->repair, ms / 1e3, 0.);
+	ev_timer_start(fw->loop, &fw->repair);
+}
+
 /* The listener may destroy us: last thing to do. */
 static void tell(struct fl_firewall *fw, int error, const char *why)
 {
 	forget_input(fw);
+	if (error == 0)
+		listen(fw);
+	if (error == 0 && fw->watch)
+		fl_firewall_watch_accept(fw->watch);
+	fw->repairing = false;
+	if (fw->disturbed)
+		repair_in(fw, GATHER_MS);
 	fw->listener->applied(fw->listener, error, why);
 }
 
@@ -71,16 +117,38 @@ static void restore(struct fl_firewall *fw, const struct fl_buf *input)
 		return;
 	}
 	r = run(fw, &spec, on_restored);
+	if (r == 0 && fw->watch)
+		fl_firewall_watch_ours(fw->watch, fl_child_pid(fw->child));
 	if (r == 0)
 		return;
 	(void)snprintf(why, sizeof(why), "%s: %s", fw->restore_path, strerror(-r));
 	tell(fw, r, why);
 }
 
+/* A fight is said as it begins, and then each time that its pace gets slower. */
+static void say_written(struct fl_firewall *fw)
+{
+	char network[FL_PREFIX_STRLEN];
+	ev_tstamp now = ev_now(fw->loop);
+	bool calm = fw->repaired_at == 0. || now - fw->repaired_at > CALM_S;
+
+	(void)fl_prefix_format(&fw->want.network, network);
+	if (!fw->repairing) {
+		fl_info("firewall", "rules written for network %s", network);
+		return;
+	}
+	fw->repairs++;
+	fw->repaired_at = now;
+	if (calm)
+		fl_backoff_reset(&fw->pace);
+	fl_warn("firewall", "somebody has changed the rules for network %s: they are put right%s",
+		network, calm ? "" : " again, and looked at less often while this goes on");
+}
+
 static void on_restored(void *owner, const struct fl_child_result *res)
 {
 	struct fl_firewall *fw = owner;
-	char why[FL_FIREWALL_WHY_MAX] = "", network[FL_PREFIX_STRLEN];
+	char why[FL_FIREWALL_WHY_MAX] = "";
 	int r = fl_firewall_judge(fw->restore_path, res, why);
 
 	fw->child = NULL;
@@ -92,18 +160,34 @@ static void on_restored(void *owner, const struct fl_child_result *res)
 		return;
 	}
 	if (r == 0)
-		fl_info("firewall", "rules written for network %s",
-			fl_prefix_format(&fw->want.network, network));
+		say_written(fw);
 	tell(fw, r, why);
 }
 
 /* --- read */
+
+/* Before there is a table, the program's own name has to tell: iptables-save leads to
+ * xtables-nft-multi, to xtables-legacy-multi, or, before 1.8, to what is legacy now. */
+static bool is_legacy(const struct fl_firewall *fw, const char *save)
+{
+	enum fl_firewall_kind kind = fl_firewall_rules_kind(save);
+	char *real;
+	bool nft;
+
+	if (kind != FL_FIREWALL_UNKNOWN)
+		return kind == FL_FIREWALL_LEGACY;
+	real = realpath(fw->save_path, NULL);
+	nft = real && strstr(real, "nft");
+	free(real);
+	return !nft;
+}
 
 static int compare(struct fl_firewall *fw, const struct fl_child_result *res)
 {
 	struct fl_firewall_want plain = fw->want;
 	int r;
 
+	fw->legacy = is_legacy(fw, res->output);
 	fw->want.random_fully = fw->conf.random_fully && !fw->random_fully_refused &&
 				fl_firewall_rules_random_fully(res->output);
 	r = fl_firewall_rules_correct(&fw->want, res->output, res->output_len, &fw->input);
@@ -135,18 +219,57 @@ static void on_saved(void *owner, const struct fl_child_result *res)
 static void stop(struct fl_firewall *fw)
 {
 	ev_timer_stop(fw->loop, &fw->nothing);
+	ev_timer_stop(fw->loop, &fw->repair);
 	fl_child_kill(fw->child);
 	fw->child = NULL;
 	forget_input(fw);
 }
 
-int fl_firewall_apply(struct fl_firewall *fw, const struct fl_prefix *network,
-		      const struct fl_prefix *subnet)
+/* Ends in tell(). @return 0 or -errno */
+static int look(struct fl_firewall *fw)
 {
 	const char *argv[2];
 	struct fl_child_spec spec = fl_firewall_save_spec(fw->save_path, argv);
 
+	return run(fw, &spec, on_saved);
+}
+
+/* ---- what others do */
+
+static void on_repair(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct fl_firewall *fw = fl_container_of(w, struct fl_firewall, repair);
+	int r;
+
+	(void)loop;
+	(void)revents;
+	if (fw->child) { /* it may have seen what was before */
+		fw->disturbed = true;
+		return;
+	}
+	fw->repairing = true;
+	r = look(fw);
+	if (r < 0)
+		tell(fw, r, strerror(-r));
+}
+
+static void on_changed(struct fl_firewall_watch_listener *l)
+{
+	struct fl_firewall *fw = fl_container_of(l, struct fl_firewall, watch_listener);
+	bool fight = fw->repaired_at > 0. && ev_now(fw->loop) - fw->repaired_at < CALM_S;
+
+	if (fw->child)
+		fw->disturbed = true;
+	else if (!ev_is_active(&fw->repair))
+		repair_in(fw, fight ? fl_backoff_next(&fw->pace) : GATHER_MS);
+}
+
+int fl_firewall_apply(struct fl_firewall *fw, const struct fl_prefix *network,
+		      const struct fl_prefix *subnet)
+{
 	stop(fw);
+	fw->repairing = false;
+	fw->disturbed = false;
 	if (!fw->save_path) {
 		ev_timer_set(&fw->nothing, 0., 0.);
 		ev_timer_start(fw->loop, &fw->nothing);
@@ -154,7 +277,12 @@ int fl_firewall_apply(struct fl_firewall *fw, const struct fl_prefix *network,
 	}
 	fw->want.network = fl_prefix_masked(network);
 	fw->want.subnet = fl_prefix_masked(subnet);
-	return run(fw, &spec, on_saved);
+	return look(fw);
+}
+
+uint64_t fl_firewall_repairs(const struct fl_firewall *fw)
+{
+	return fw ? fw->repairs : 0;
 }
 
 /* --- life */
@@ -202,7 +330,10 @@ int fl_firewall_create(struct ev_loop *loop, const struct fl_firewall_conf *conf
 	fw->listener = listener;
 	fw->want.masq = conf->masq;
 	fw->want.forward = conf->forward;
+	fw->watch_listener.changed = on_changed;
 	ev_timer_init(&fw->nothing, on_nothing, 0., 0.);
+	ev_timer_init(&fw->repair, on_repair, 0., 0.);
+	(void)fl_backoff_init(&fw->pace, REPAIR_MIN_MS, REPAIR_MAX_MS);
 	r = find_tools(fw, why);
 	if (r < 0) {
 		fl_firewall_destroy(fw);
@@ -217,6 +348,7 @@ void fl_firewall_destroy(struct fl_firewall *fw)
 	if (!fw)
 		return;
 	stop(fw);
+	fl_firewall_watch_destroy(fw->watch);
 	free(fw->save_path);
 	free(fw->restore_path);
 	free(fw);

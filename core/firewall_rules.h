@@ -7,6 +7,9 @@
 
 struct fl_buf;
 
+#define FL_FIREWALL_NAT_CHAIN	 "FLANNEL-POSTRTG" /* of flannel, too */
+#define FL_FIREWALL_FILTER_CHAIN "FLANNEL-FWD"
+
 struct fl_firewall_want {
 	bool masq;	   /* chain FLANNEL-POSTRTG, jumped to from POSTROUTING, table nat */
 	bool forward;	   /* chain FLANNEL-FWD, jumped to from FORWARD, table filter */
@@ -32,5 +35,15 @@ int fl_firewall_rules_correct(const struct fl_firewall_want *want, const char *s
 /** False if @p save, NUL-terminated, says that its iptables is older than 1.6.2, which brought
  * --random-fully for masquerading; true if it is newer or does not say. */
 bool fl_firewall_rules_random_fully(const char *save);
+
+/** Where an iptables has its rules. */
+enum fl_firewall_kind {
+	FL_FIREWALL_UNKNOWN, /* there is no table yet, so it says nothing */
+	FL_FIREWALL_NFT,     /* nf_tables */
+	FL_FIREWALL_LEGACY,  /* ip_tables */
+};
+
+/** As @p save, NUL-terminated, tells. */
+enum fl_firewall_kind fl_firewall_rules_kind(const char *save);
 
 #endif

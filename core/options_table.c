@@ -224,9 +224,8 @@ const struct fl_option fl_option_table[] = {
 	 .floor = true,
 	 .unit = "seconds",
 	 .arg = "SECONDS",
-	 .help = "period between checks of the rules, 1..86400 (less counts as 1); no effect yet: "
-		 "they are checked at "
-		 "start only"},
+	 .help = "how often the rules of a legacy iptables are looked at, 1..86400 (less counts as "
+		 "1); nf_tables announces changes"},
 	{.name = "healthz-ip",
 	 .type = FL_OPTION_IP,
 	 .group = FL_GROUP_HEALTH,

@@ -22,6 +22,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "io/nfnl.h"
 
 #define SET	  "peers"
 #define CHAIN	  "input"
@@ -312,35 +313,9 @@ void fl_peer_filter_put_question(struct fl_buf *b)
 	message_end(b, at);
 }
 
-/* The attribute of that type in @p len bytes, NULL: none. */
-static const struct nlattr *find(const void *bytes, size_t len, uint16_t type)
-{
-	const struct nlattr *a = bytes;
-
-	for (; len <= INT32_MAX && mnl_attr_ok(a, (int)len); a = mnl_attr_next(a)) {
-		size_t step = MNL_ALIGN((size_t)a->nla_len);
-
-		if (mnl_attr_get_type(a) == type)
-			return a;
-		len -= step < len ? step : len;
-	}
-	return NULL;
-}
-
-static const struct nlattr *find_in_message(const struct nlmsghdr *nlh, uint16_t type)
-{
-	const char *payload = mnl_nlmsg_get_payload(nlh);
-	size_t len = mnl_nlmsg_get_payload_len(nlh);
-
-	if (nlh->nlmsg_len < MNL_NLMSG_HDRLEN + sizeof(struct nfgenmsg))
-		return NULL;
-	return find(payload + sizeof(struct nfgenmsg), len - sizeof(struct nfgenmsg), type);
-}
-
 static bool take_u64(const struct nlattr *data, uint16_t type, uint64_t *ret)
 {
-	const struct nlattr *a =
-		find(mnl_attr_get_payload(data), mnl_attr_get_payload_len(data), type);
+	const struct nlattr *a = fl_nfnl_nested(data, type);
 
 	if (!a || mnl_attr_get_payload_len(a) != sizeof(*ret))
 		return false;
@@ -351,7 +326,7 @@ static bool take_u64(const struct nlattr *data, uint16_t type, uint64_t *ret)
 
 int fl_peer_filter_parse_count(const struct nlmsghdr *nlh, struct fl_peer_filter_count *ret)
 {
-	const struct nlattr *data = find_in_message(nlh, NFTA_OBJ_DATA);
+	const struct nlattr *data = fl_nfnl_attr(nlh, NFTA_OBJ_DATA);
 	struct fl_peer_filter_count count;
 
 	if (!data || !take_u64(data, NFTA_COUNTER_PACKETS, &count.packets) ||
@@ -365,7 +340,7 @@ int fl_peer_filter_parse_count(const struct nlmsghdr *nlh, struct fl_peer_filter
 bool fl_peer_filter_is_ours(const struct nlmsghdr *nlh)
 {
 	const struct nfgenmsg *nfg = mnl_nlmsg_get_payload(nlh);
-	const struct nlattr *a = find_in_message(nlh, NFTA_TABLE_NAME);
+	const struct nlattr *a = fl_nfnl_attr(nlh, NFTA_TABLE_NAME);
 
 	return a && nfg->nfgen_family == NFPROTO_IPV4 &&
 	       mnl_attr_get_payload_len(a) == sizeof(FL_PEER_FILTER_TABLE) &&

@@ -50,6 +50,7 @@ struct fl_status {
 	struct fl_overlay_stats overlay; /* all zero until the others are followed */
 	enum fl_status_rules rules;
 	const char *rules_why;		   /* what is wrong with them, "" if nothing */
+	uint64_t rules_repairs;		   /* how often others had changed them */
 	const struct fl_counter *counters; /* the backend's */
 	size_t n_counters;
 	bool filters;	   /* --peer-filter */

@@ -124,6 +124,7 @@ static void put_rules(const struct fl_status *s, struct fl_buf *b)
 	fl_jsonw_open(b, "rules", '{');
 	fl_jsonw_text(b, "state", states[s->rules]);
 	fl_jsonw_text(b, "why", s->rules_why[0] ? s->rules_why : NULL);
+	fl_jsonw_uint(b, "repaired", s->rules_repairs);
 	fl_jsonw_close(b, '}');
 }
 

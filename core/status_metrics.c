@@ -203,6 +203,8 @@ void fl_status_put_metrics(const struct fl_status *s, struct fl_buf *out)
 	put_ready(s, out);
 	put_gauge(out, "flanneld_rules_standing", s->rules == FL_STATUS_RULES_STAND,
 		  "1 if the firewall's rules are installed.");
+	put_total(out, "flanneld_rules_repairs_total", s->rules_repairs,
+		  "Times that rules which others had changed were put right.");
 	put_lease(&s->store, out);
 	put_overlay(&s->overlay, out);
 	put_store(&s->store, out);

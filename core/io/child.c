@@ -475,6 +475,11 @@ int fl_child_start(struct ev_loop *loop, const struct fl_child_spec *spec, fl_ch
 	return 0;
 }
 
+uint32_t fl_child_pid(const struct fl_child *c)
+{
+	return (uint32_t)c->pid;
+}
+
 void fl_child_kill(struct fl_child *c)
 {
 	if (!c || c->finishing)

@@ -44,6 +44,8 @@ typedef void (*fl_child_done)(void *owner, const struct fl_child_result *res);
  */
 int fl_child_start(struct ev_loop *loop, const struct fl_child_spec *spec, fl_child_done done,
 		   void *owner, struct fl_child **ret);
+/** Its process id. */
+uint32_t fl_child_pid(const struct fl_child *c);
 /** End it and its process group now, without a done(), and free it. NULL, or a child whose done()
  * runs, is a no-op. */
 void fl_child_kill(struct fl_child *c);

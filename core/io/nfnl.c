@@ -227,6 +227,38 @@ uint32_t fl_nfnl_portid(const struct fl_nfnl *n)
 	return mnl_socket_get_portid(n->sock);
 }
 
+/* ---- attributes ---- */
+
+/* The attribute of that type in @p len bytes, NULL: none. */
+static const struct nlattr *find(const void *bytes, size_t len, uint16_t type)
+{
+	const struct nlattr *a = bytes;
+
+	for (; len <= INT32_MAX && mnl_attr_ok(a, (int)len); a = mnl_attr_next(a)) {
+		size_t step = MNL_ALIGN((size_t)a->nla_len);
+
+		if (mnl_attr_get_type(a) == type)
+			return a;
+		len -= step < len ? step : len;
+	}
+	return NULL;
+}
+
+const struct nlattr *fl_nfnl_attr(const struct nlmsghdr *nlh, uint16_t type)
+{
+	const char *payload = mnl_nlmsg_get_payload(nlh);
+	size_t len = mnl_nlmsg_get_payload_len(nlh);
+
+	if (nlh->nlmsg_len < MNL_NLMSG_HDRLEN + sizeof(struct nfgenmsg))
+		return NULL;
+	return find(payload + sizeof(struct nfgenmsg), len - sizeof(struct nfgenmsg), type);
+}
+
+const struct nlattr *fl_nfnl_nested(const struct nlattr *parent, uint16_t type)
+{
+	return find(mnl_attr_get_payload(parent), mnl_attr_get_payload_len(parent), type);
+}
+
 /* ---- announcements ---- */
 
 static void take(struct fl_nfnl_watch *w, ssize_t n)

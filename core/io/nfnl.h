@@ -7,6 +7,7 @@
 
 struct ev_loop;
 struct fl_buf;
+struct nlattr;
 struct nlmsghdr;
 struct fl_nfnl;	      /* a socket for requests; fields in nfnl.c */
 struct fl_nfnl_watch; /* a socket that listens; fields in nfnl.c */
@@ -33,6 +34,12 @@ int fl_nfnl_commit(struct fl_nfnl *n, const struct fl_buf *messages);
 typedef int (*fl_nfnl_cb)(const struct nlmsghdr *nlh, void *data);
 /** Ask for one object; its flags are set here. @return 0; -ENOENT; other -errno */
 int fl_nfnl_get(struct fl_nfnl *n, const struct fl_buf *message, fl_nfnl_cb cb, void *data);
+
+/** The attribute of that type in a message of nf_tables, whose nlmsg_len bytes are there. NULL:
+ * there is none */
+const struct nlattr *fl_nfnl_attr(const struct nlmsghdr *nlh, uint16_t type);
+/** Likewise, in the payload of @p parent. */
+const struct nlattr *fl_nfnl_nested(const struct nlattr *parent, uint16_t type);
 
 /** Who is told. Embed one in the owner. The watch must not be destroyed in these. */
 struct fl_nfnl_listener {

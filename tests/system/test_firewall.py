@@ -1,11 +1,16 @@
 """Masquerade and forward rules, with both flavours of iptables, seen from outside."""
 
 import os
+import shlex
+import time
 
 import pytest
 
-from harness import kernel
+from harness import health, kernel
 from harness.netns import Netns, run
+from harness.trace import Trace
+from harness.wait import wait_until
+from test_quiet import of_the_start, programs
 
 SBIN = "/usr/sbin"
 
@@ -40,6 +45,11 @@ class Flavour:
                 "--random-fully", check=False).returncode == 0
         finally:
             netns.delete()
+
+    def try_rules(self, host, table, chain):
+        """None: there is no such chain."""
+        done = host.netns.run(f"{self.folder}/iptables", "-t", table, "-S", chain, check=False)
+        return done.stdout.splitlines()[1:] if done.returncode == 0 else None
 
     def rules(self, host, table, chain):
         return self.run(host, "-t", table, "-S", chain).splitlines()[1:]
@@ -187,6 +197,99 @@ def test_rules_that_were_tampered_with_are_put_right_at_start(world, flavour):
     assert flavour.rules(host, "nat", "FLANNEL-POSTRTG") == before
     jumps = [r for r in flavour.rules(host, "nat", "POSTROUTING") if "FLANNEL-POSTRTG" in r]
     assert len(jumps) == 1
+
+
+# --- what others do to the rules while flanneld runs
+
+
+def standing(host, flavour):
+    """All that concerns us: both chains, and what their base chains begin with."""
+    return {(table, chain): flavour.try_rules(host, table, chain) for table, chain in (
+        ("nat", "FLANNEL-POSTRTG"), ("nat", "POSTROUTING"), ("filter", "FLANNEL-FWD"),
+        ("filter", "FORWARD"))}
+
+
+def iptables(table, *argv):
+    return lambda host, flavour: flavour.run(host, "-t", table, *argv)
+
+
+def flush_ruleset(host, flavour):
+    if flavour.name == "nft":
+        host.netns.run("nft", "flush", "ruleset")
+    else:
+        for table in "nat", "filter":
+            flavour.run(host, "-t", table, "-F")
+            flavour.run(host, "-t", table, "-X")
+
+
+DAMAGE = {
+    "everything": flush_ruleset,
+    "a chain's rules": iptables("nat", "-F", "FLANNEL-POSTRTG"),
+    "a jump": iptables("filter", "-D", "FORWARD", "1"),
+    "a rule": iptables("nat", "-D", "FLANNEL-POSTRTG", "1"),
+    "a second jump": iptables("nat", "-A", "POSTROUTING", "-j", "FLANNEL-POSTRTG"),
+    "a rule among ours": iptables("filter", "-I", "FLANNEL-FWD", "1", "-j", "DROP"),
+    "a rule before the jump": iptables("nat", "-I", "POSTROUTING", "1", "-s", "172.31.0.0/16", "-j",
+                                       "RETURN"),
+    "another order": lambda host, flavour: (
+        flavour.run(host, "-t", "nat", *shlex.split(flavour.rules(
+            host, "nat", "FLANNEL-POSTRTG")[0])),
+        flavour.run(host, "-t", "nat", "-D", "FLANNEL-POSTRTG", "1")),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_what_others_do_to_the_rules_is_undone(world, flavour, damage):
+    world.config()
+    host = world.host().start("--ip-masq", "--iptables-resync=1", "--healthz-port=8471",
+                              env=flavour.env)
+    flavour.run(host, "-t", "nat", "-A", "POSTROUTING", "-s", "172.30.0.0/16", "-j", "ACCEPT")
+    before = standing(host, flavour)
+    begin = time.monotonic()
+    DAMAGE[damage](host, flavour)
+    wait_until(lambda: "they are put right" in host.log(), "it is noticed", 5)
+    ours = {key: rules for key, rules in before.items() if key[1].startswith("FLANNEL-")}
+    wait_until(lambda: ours.items() <= standing(host, flavour).items(), "the chains are back")
+    print(f"{flavour.name}, {damage}: back after {(time.monotonic() - begin) * 1e3:.0f} ms")
+    for table, chain, own in (("nat", "POSTROUTING", "FLANNEL-POSTRTG"),
+                              ("filter", "FORWARD", "FLANNEL-FWD")):
+        rules = flavour.rules(host, table, chain)
+        assert own in rules[0] and sum(own in rule for rule in rules) == 1
+    if damage == "a rule before the jump":
+        assert "172.31.0.0/16" in "".join(flavour.rules(host, "nat", "POSTROUTING"))
+    assert health.metrics(host)["flanneld_rules_repairs_total"] == 1
+    assert host.log().count("somebody has changed the rules") == 1
+
+
+def test_rules_of_others_are_none_of_our_business(world, flavour, folder):
+    """No process is started for them."""
+    world.config()
+    trace = Trace(f"{folder}/trace", "%process")
+    host = world.host().start("--ip-masq", "--iptables-resync=1", wrapper=trace.wrapper,
+                              env={**flavour.env, **trace.env})
+    of_the_start(trace)
+    flavour.run(host, "-t", "nat", "-N", "KUBE-SERVICES")
+    flavour.run(host, "-t", "nat", "-A", "KUBE-SERVICES", "-s", "172.30.0.0/16", "-j", "ACCEPT")
+    flavour.run(host, "-t", "mangle", "-A", "FORWARD", "-j", "ACCEPT")
+    time.sleep(2)
+    later = programs(trace.lines())[3:]
+    # Legacy tables tell only that something is another thing now: it is looked at, no more.
+    assert later == [] if flavour.name == "nft" else set(later) <= {"iptables-save"} and len(later) <= 2
+    assert "somebody" not in host.log()
+
+
+def test_who_keeps_changing_the_rules_does_not_keep_us_busy(world, flavour):
+    world.config()
+    host = world.host().start("--ip-masq", "--iptables-resync=1", env=flavour.env)
+    begin, undone = time.monotonic(), 0
+    while time.monotonic() < begin + 6:
+        if flavour.rules(host, "filter", "FORWARD"):
+            flavour.run(host, "-D", "FORWARD", "1")
+            undone += 1
+        time.sleep(0.02)
+    assert 2 <= undone <= 9
+    assert host.log().count("somebody has changed the rules") <= undone
+    assert host.daemon.cpu_seconds() < 1
 
 
 # --- no iptables at all
