@@ -104,11 +104,11 @@ static bool try_iface(struct pick *p, const char *iface)
 	struct fl_addr addr;
 
 	if (fl_addr_parse(iface, &addr) == 0) {
-		snprintf(p->why, sizeof(p->why), "--iface=%s: the interface with this address",
-			 iface);
+		(void)snprintf(p->why, sizeof(p->why),
+			       "--iface=%s: the interface with this address", iface);
 		return take_holder(p, &addr);
 	}
-	snprintf(p->why, sizeof(p->why), "--iface=%s: its first usable address", iface);
+	(void)snprintf(p->why, sizeof(p->why), "--iface=%s: its first usable address", iface);
 	for (size_t i = 0; i < p->t->n_links; i++) {
 		const struct fl_rtmsg_link *l = &p->t->links[i];
 
@@ -121,8 +121,8 @@ static bool try_iface(struct pick *p, const char *iface)
 
 static bool match_addrs(struct pick *p, const char *pattern, const regex_t *regex)
 {
-	snprintf(p->why, sizeof(p->why), "--iface-regex=%s: the first address that matches",
-		 pattern);
+	(void)snprintf(p->why, sizeof(p->why), "--iface-regex=%s: the first address that matches",
+		       pattern);
 	for (enum rank rank = GLOBAL; rank < RANKS; rank++)
 		for (size_t i = 0; i < p->t->n_links; i++) {
 			const struct fl_rtmsg_link *l = &p->t->links[i];
@@ -135,7 +135,8 @@ static bool match_addrs(struct pick *p, const char *pattern, const regex_t *rege
 
 static bool match_names(struct pick *p, const char *pattern, const regex_t *regex)
 {
-	snprintf(p->why, sizeof(p->why), "--iface-regex=%s: the first name that matches", pattern);
+	(void)snprintf(p->why, sizeof(p->why), "--iface-regex=%s: the first name that matches",
+		       pattern);
 	for (enum rank rank = GLOBAL; rank < RANKS; rank++)
 		for (size_t i = 0; i < p->t->n_links; i++) {
 			const struct fl_rtmsg_link *l = &p->t->links[i];
@@ -205,7 +206,8 @@ static int pick_reach(struct pick *p)
 			      dst, strerror(-p->t->reach_error));
 		return -ENODEV;
 	}
-	snprintf(p->why, sizeof(p->why), "--iface-can-reach=%s: the kernel's route to it", dst);
+	(void)snprintf(p->why, sizeof(p->why), "--iface-can-reach=%s: the kernel's route to it",
+		       dst);
 	if (route->type == RTN_LOCAL) /* one of our own, and the route says lo */
 		return take_holder(p, &addr) ? 0 : -ENODEV;
 	if (fl_addr_is_set(&route->prefsrc))
@@ -225,10 +227,10 @@ static bool try_default(struct pick *p, const struct fl_rtmsg_route *route)
 	if (fl_addr_is_set(&route->prefsrc) ? !take(p, l, &route->prefsrc) : !take_first_of(p, l))
 		return false;
 	if (fl_addr_is_set(&route->via))
-		snprintf(p->why, sizeof(p->why), "default route via %s, metric %u",
-			 fl_addr_format(&route->via, via), route->metric);
+		(void)snprintf(p->why, sizeof(p->why), "default route via %s, metric %u",
+			       fl_addr_format(&route->via, via), route->metric);
 	else
-		snprintf(p->why, sizeof(p->why), "default route, metric %u", route->metric);
+		(void)snprintf(p->why, sizeof(p->why), "default route, metric %u", route->metric);
 	return true;
 }
 
@@ -371,8 +373,8 @@ static void choice_set(const struct pick *p, const struct fl_addr *public_ip,
 		       struct fl_extif_choice *ret)
 {
 	memset(ret, 0, sizeof(*ret));
-	snprintf(ret->name_buf, sizeof(ret->name_buf), "%s", p->link->name);
-	snprintf(ret->why, sizeof(ret->why), "%s", p->why);
+	(void)snprintf(ret->name_buf, sizeof(ret->name_buf), "%s", p->link->name);
+	(void)snprintf(ret->why, sizeof(ret->why), "%s", p->why);
 	ret->extif.name = ret->name_buf;
 	ret->extif.ifindex = p->link->ifindex;
 	ret->extif.mtu = p->link->mtu;

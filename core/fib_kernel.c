@@ -41,13 +41,13 @@ const char *fib_row_text(const struct fib_row *row, char buf[80])
 
 	switch (row->key.kind) {
 	case FL_ROW_NEIGH:
-		snprintf(buf, 80, "%s: neighbour", fl_addr_format(&dst.addr, text));
+		(void)snprintf(buf, 80, "%s: neighbour", fl_addr_format(&dst.addr, text));
 		break;
 	case FL_ROW_FDB:
-		snprintf(buf, 80, "%s: FDB entry", fl_mac_format(&mac, text));
+		(void)snprintf(buf, 80, "%s: FDB entry", fl_mac_format(&mac, text));
 		break;
 	default:
-		snprintf(buf, 80, "%s: route", fl_prefix_format(&dst, text));
+		(void)snprintf(buf, 80, "%s: route", fl_prefix_format(&dst, text));
 	}
 	return buf;
 }
@@ -363,7 +363,7 @@ static const char *protocol_text(uint8_t protocol, char buf[24])
 
 	if (protocol < FL_ARRAY_SIZE(names) && names[protocol])
 		return names[protocol];
-	snprintf(buf, 24, "number %u", protocol);
+	(void)snprintf(buf, 24, "number %u", protocol);
 	return buf;
 }
 

@@ -64,10 +64,10 @@ const char *fl_lease_key_format(const struct fl_prefix *subnet, const struct fl_
 
 	fl_addr_format(&subnet->addr, addr);
 	if (subnet6 && fl_prefix_is_set(subnet6))
-		snprintf(buf, FL_LEASE_KEY_MAX, "%s-%u&%s-%u", addr, subnet->len,
-			 fl_addr_format(&subnet6->addr, addr6), subnet6->len);
+		(void)snprintf(buf, FL_LEASE_KEY_MAX, "%s-%u&%s-%u", addr, subnet->len,
+			       fl_addr_format(&subnet6->addr, addr6), subnet6->len);
 	else
-		snprintf(buf, FL_LEASE_KEY_MAX, "%s-%u", addr, subnet->len);
+		(void)snprintf(buf, FL_LEASE_KEY_MAX, "%s-%u", addr, subnet->len);
 	return buf;
 }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/defs.h"
+#include "base/parse.h"
 #include "ctl.h"
 
 static void print_help(void)
@@ -38,6 +39,7 @@ static void look_at_terminal(struct ctl *c)
 {
 	const char *columns = getenv("COLUMNS"), *no_colour = getenv("NO_COLOR");
 	struct winsize size;
+	uint64_t given;
 
 	if (!isatty(STDOUT_FILENO))
 		return;
@@ -45,8 +47,8 @@ static void look_at_terminal(struct ctl *c)
 	c->width = 80;
 	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
 		c->width = size.ws_col;
-	else if (columns && atoi(columns) > 0)
-		c->width = (unsigned int)atoi(columns);
+	else if (columns && fl_parse_u64(columns, 1, 10000, &given) == 0)
+		c->width = (unsigned int)given;
 	if (c->width < 40)
 		c->width = 40;
 }

@@ -30,7 +30,8 @@ static int derive_mac(struct fl_env *env, const struct vxlan_self *self, struct 
 		*ret = vxlan_plain_mac(&self->public_ip);
 		return 0;
 	}
-	snprintf(salt, sizeof(salt), "%u %s", self->vni, fl_addr_format(&self->public_ip, ip));
+	(void)snprintf(salt, sizeof(salt), "%u %s", self->vni,
+		       fl_addr_format(&self->public_ip, ip));
 	r = fl_env_host_hash(env, salt, hash);
 	if (r == -ENOENT) {
 		fl_warn("vxlan",
@@ -84,7 +85,7 @@ static int ensure_device(struct fl_env *env, struct fl_backend *be)
 	char name[sizeof("flannel.16777215")];
 	int r;
 
-	snprintf(name, sizeof(name), "flannel.%u", be->conf.vni);
+	(void)snprintf(name, sizeof(name), "flannel.%u", be->conf.vni);
 	spec.name = name;
 	r = derive_mac(env, &be->self, &spec.mac);
 	return r < 0 ? r : fl_link_ensure(env, &spec, &be->link);
@@ -96,7 +97,7 @@ static bool is_strict(const char *device)
 	FILE *f;
 	int c;
 
-	snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s/rp_filter", device);
+	(void)snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s/rp_filter", device);
 	f = fopen(path, "re");
 	if (!f)
 		return false;
@@ -113,7 +114,7 @@ static void warn_of_filters(const struct fl_backend *be)
 	char own[sizeof("flannel.16777215")];
 	const char *const devices[] = {"all", be->extif->name, own};
 
-	snprintf(own, sizeof(own), "flannel.%u", be->conf.vni);
+	(void)snprintf(own, sizeof(own), "flannel.%u", be->conf.vni);
 	for (size_t i = 0; i < FL_ARRAY_SIZE(devices); i++)
 		if (is_strict(devices[i])) {
 			fl_warn("vxlan",

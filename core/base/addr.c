@@ -110,7 +110,7 @@ const char *fl_prefix_format(const struct fl_prefix *p, char buf[FL_PREFIX_STRLE
 	if (!fl_prefix_is_set(p))
 		return buf;
 	len = strlen(buf);
-	snprintf(buf + len, FL_PREFIX_STRLEN - len, "/%u", p->len);
+	(void)snprintf(buf + len, FL_PREFIX_STRLEN - len, "/%u", p->len);
 	return buf;
 }
 
@@ -211,8 +211,8 @@ const char *fl_mac_format(const struct fl_mac *m, char buf[FL_MAC_STRLEN])
 {
 	const uint8_t *b = m->bytes;
 
-	snprintf(buf, FL_MAC_STRLEN, "%02x:%02x:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3], b[4],
-		 b[5]);
+	(void)snprintf(buf, FL_MAC_STRLEN, "%02x:%02x:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3],
+		       b[4], b[5]);
 	return buf;
 }
 

@@ -68,7 +68,7 @@ void fl_buf_printf(struct fl_buf *b, const char *fmt, ...)
 	if (!make_room(b, (size_t)n))
 		return;
 	va_start(args, fmt);
-	vsnprintf(b->data + b->len, (size_t)n + 1, fmt, args);
+	(void)vsnprintf(b->data + b->len, (size_t)n + 1, fmt, args);
 	va_end(args);
 	b->len += (size_t)n;
 }

@@ -107,7 +107,7 @@ static void format_time(char buf[TIME_MAX])
 	clock_gettime(CLOCK_REALTIME, &now);
 	gmtime_r(&now.tv_sec, &tm);
 	len = strftime(buf, TIME_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(buf + len, TIME_MAX - len, ".%03dZ", (int)(now.tv_nsec / 1000000));
+	(void)snprintf(buf + len, TIME_MAX - len, ".%03dZ", (int)(now.tv_nsec / 1000000));
 }
 
 /** C0, DEL and C1: what moves a terminal's cursor or ends a line. */

@@ -70,7 +70,7 @@ PROMISES = {
            ["repair::an_overrun_of_announcements_is_survived"]),
     "K7": ("a restart loses no packet",
            ["restart", "life::no_packet_is_lost_over_stop_and_start_of_both_ends",
-            "life::no_packet_is_lost_over_kill",
+            "life::no_packet_is_lost_over_kill", "kill::a_kill_at_any_moment_costs_nothing",
             "changeover::the_exchange_loses_no_packet_and_forgets_who_left"]),
     "K8": ("the direct way is decided again when routes change", ["direct_routing"]),
     "K9": ("rows that leases share are counted",
