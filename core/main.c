@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <ev.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,11 +92,21 @@ static void keep_secrets(const struct fl_options *opts)
 		(void)prctl(PR_SET_DUMPABLE, 0);
 }
 
+/* libev has no other way to say that it cannot go on: without descriptors at its start. */
+static void on_loop_error(const char *what)
+{
+	fl_err("daemon", "%s: %s", what, strerror(errno));
+	exit(FL_EXIT_FAULT);
+}
+
 int main(int argc, char **argv)
 {
 	struct fl_options opts;
 	char *why = NULL;
-	int code, r = fl_options_parse(argc, argv, environ, &opts, &why);
+	int code, r;
+
+	ev_set_syserr_cb(on_loop_error);
+	r = fl_options_parse(argc, argv, environ, &opts, &why);
 
 	hide_password();
 	keep_secrets(&opts);
