@@ -1,6 +1,8 @@
-"""What others do to rows is undone whatever the backend (K2); rows of several leases stay until the
-last one goes (K9). Times are printed: what is asserted is what a busy machine does not blur."""
+"""What others do to rows is undone whatever the backend (K2), also where the announcement was lost
+(K6); rows of several leases stay until the last one goes (K9). Times are printed: what is asserted
+is what a busy machine does not blur."""
 
+import signal
 import time
 
 import pytest
@@ -11,6 +13,7 @@ from harness.notices import Notices
 from harness.wait import wait_equal
 
 PEERS = 50
+MANY = 10000
 
 
 def started(world, kind, count):
@@ -42,6 +45,36 @@ def test_what_is_removed_is_back_at_once(world, kind, what):
     assert host.daemon.cpu_seconds() - cpu < 0.1
     wait_of(kind)(host, *peers)
     wait_equal(lambda: len(kernel.nexthops(host.netns)), PEERS, "nothing is there twice")
+
+
+def test_many_routes_that_are_removed_are_back(world):
+    """Measured from the end of the removal, which is as long as ip(8) takes; the bound is loose."""
+    host, peers = started(world, "vxlan", MANY)
+    notices, cpu = world.keep(Notices(host.netns)), host.daemon.cpu_seconds()
+    remove(host, "routes", peers)
+    seconds = notices.wait("NEWROUTE", MANY)
+    print(f"vxlan: {MANY} routes removed: back {seconds * 1000:.0f} ms after the last one was, by "
+          f"{(host.daemon.cpu_seconds() - cpu) * 1000:.0f} ms of CPU time")
+    assert seconds < 5
+    wait_of("vxlan")(host, *peers, timeout=60)
+
+
+@pytest.mark.parametrize("kind", ["direct", "host-gw"])
+def test_an_overrun_of_announcements_is_survived(world, kind):
+    """As that of vxlan in test_repair: what was lost is found by comparing (K6)."""
+    host, peers = started(world, kind, PEERS)
+    host.daemon.send(signal.SIGSTOP)
+    try:
+        routes = [f"172.20.{i}.0/24 dev eth0 proto 70" for i in range(250)]
+        host.netns.batch(*[f"route {verb} {route}" for verb in ("add", "del")
+                           for route in routes] * 120)
+        remove(host, "routes", peers)
+    finally:
+        host.daemon.send(signal.SIGCONT)
+    begin = time.monotonic()
+    wait_of(kind)(host, *peers)
+    print(f"{kind}: overrun: seen back after {(time.monotonic() - begin) * 1000:.0f} ms")
+    assert "announcements of the kernel were lost" in host.log()
 
 
 @pytest.mark.parametrize("what", ["neigh", "fdb"])
