@@ -9,6 +9,7 @@ import os
 import random
 import time
 
+from harness import kernel
 from harness.wait import wait_until
 
 SECONDS = float(os.environ.get("SOAK_SECONDS", "35"))
@@ -106,6 +107,8 @@ class Soak:
         time.sleep(self.chance.random() / 10)
 
     def wait_settled(self):
+        for host in self.hosts:
+            wait_until(lambda host=host: kernel.device(host.netns, host.device), "its device", 60)
         for host in self.hosts:
             others = [other for other in self.hosts if other is not host]
             host.wait_peers(*others, *self.peers.values(), timeout=60)
