@@ -92,9 +92,12 @@ static int on_entry(void *owner, const struct fl_ask_entry *e)
 		(void)fprintf(stderr, "flannelctl: %s: it cannot be read: %s\n", e->key, e->fault);
 		return CTL_AMISS;
 	}
+	ctl_entry_done(found); /* of two keys for one subnet, the last */
 	found->rec = fl_lease_record_new(&e->rec->lease);
+	found->value = e->value ? strdup(e->value) : NULL;
 	found->entry.rec = found->rec;
-	return found->rec ? 0 : -ENOMEM;
+	found->entry.value = found->value;
+	return found->rec && (found->value || !e->value) ? 0 : -ENOMEM;
 }
 
 int ctl_store_find(struct ctl_store *s, const struct fl_prefix *subnet, struct ctl_entry *ret)
@@ -114,7 +117,9 @@ int ctl_store_find(struct ctl_store *s, const struct fl_prefix *subnet, struct c
 void ctl_entry_done(struct ctl_entry *e)
 {
 	fl_lease_record_free(e->rec);
+	free(e->value);
 	e->rec = NULL;
+	e->value = NULL;
 }
 
 int ctl_subnet(const char *text, struct fl_prefix *ret)

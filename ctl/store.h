@@ -35,7 +35,8 @@ struct ctl_entry {
 	struct fl_prefix subnet; /* which one is wanted */
 	char key[FL_LEASE_KEY_MAX];
 	struct fl_lease_record *rec; /* owned; NULL: there is none */
-	struct fl_ask_entry entry;   /* key and rec are these */
+	char *value;		     /* owned */
+	struct fl_ask_entry entry;   /* key, rec and value are these */
 };
 
 /** Find it. @return CTL_OK, also if there is none; CTL_AMISS (an entry that cannot be read),

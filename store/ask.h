@@ -18,6 +18,8 @@ struct fl_ask_entry {
 	const char *key; /* "10.5.52.0-24"; of a file: where the lease stands in it */
 	const struct fl_lease_record *rec; /* NULL: of no use; expires_s is not set */
 	const char *fault;		   /* and why; "" if it is of use */
+	const char *value;   /* as it is in the store, with what others write and we do not know;
+				NULL: none, then what is written is made of rec */
 	uint64_t index;	     /* the guard of the next write; 0: it cannot be written */
 	uint64_t etcd_lease; /* v3: what it is attached to, or 0 */
 	int64_t ttl_s; /* seconds left; FL_ASK_FOREVER; FL_ASK_SOMETIME: the store does not tell */

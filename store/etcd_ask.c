@@ -58,6 +58,7 @@ static void free_items(struct etcd_ask *a)
 		fl_lease_record_free((struct fl_lease_record *)i->entry.rec);
 		free((char *)i->entry.key);
 		free((char *)i->entry.fault);
+		free((char *)i->entry.value);
 		free(i);
 	}
 	a->last = &a->items;
@@ -77,11 +78,14 @@ static int fill(struct item *i, const struct fl_etcd_entry *e)
 		.key = strdup(e->key),
 		.rec = rec,
 		.fault = rec ? strdup("") : why,
+		.value = e->flaw ? NULL : strndup(e->value, e->value_len),
 		.index = e->index,
 		.etcd_lease = e->lease,
 		.ttl_s = e->ttl_s,
 	};
-	return r == -ENOMEM || !i->entry.key || !i->entry.fault ? -ENOMEM : 0;
+	return r == -ENOMEM || !i->entry.key || !i->entry.fault || (!e->flaw && !i->entry.value)
+		       ? -ENOMEM
+		       : 0;
 }
 
 static void on_entry(struct fl_etcd_slot *slot, const struct fl_etcd_entry *e)
@@ -254,8 +258,9 @@ static int put_lease(struct fl_ask *ask_, const struct fl_ask_entry *e)
 
 	if (r < 0)
 		return r;
-	value = fl_lease_encode(&e->rec->lease,
-				a->api->writes_ipv6 && a->api->writes_ipv6(&a->session));
+	value = e->value ? strdup(e->value)
+			 : fl_lease_encode(&e->rec->lease,
+					   a->api->writes_ipv6 && a->api->writes_ipv6(&a->session));
 	if (!value)
 		return fail(a, -ENOMEM, strerror(ENOMEM));
 	req.value = value;

@@ -9,7 +9,7 @@ import pytest
 from harness import health, kernel
 from harness.apis import both_apis
 from harness.build import BACKEND_DIR, FLANNELD
-from harness.wait import wait_until
+from harness.wait import holds, wait_until
 from test_flannelctl import terminal
 
 CTL = os.path.join(os.path.dirname(os.path.dirname(FLANNELD)), "bin/flannelctl")
@@ -145,6 +145,32 @@ def test_a_lease_in_use_is_kept_for_ever_and_let_go_again(ctl):
     assert host.lease()["ttl"] > 0
     assert "no reservation" in ctl.run("unreserve", host.subnet)
     other.wait_peers(host, peer)
+
+
+@both_apis
+def test_what_others_have_written_into_a_lease_stays_in_it(ctl):
+    """Newer releases of flannel write members that are not known here."""
+    ctl.world.config()
+    value = ('{"PublicIP":"192.0.2.7","PublicIPv6":null,"BackendType":"vxlan",'
+             '"BackendData":{"VNI":1,"VtepMAC":"0a:00:00:00:00:07"},"Later":{"x":[1,2]}}')
+    key = ctl.world.key("10.5.210.0/24")
+    ctl.world.etcd.put(key, value, ttl=600)
+    ctl.run("reserve", "10.5.210.0/24")
+    assert ctl.world.etcd.get(key)["value"] == value
+    ctl.run("unreserve", "10.5.210.0/24")
+    node = ctl.world.etcd.get(key)
+    assert node["value"] == value and node["ttl"] > 0
+
+
+@both_apis
+def test_a_lease_that_was_let_go_is_renewed_by_its_host(ctl):
+    ctl.world.config()
+    ctl.flags.append("--subnet-lease-ttl=5s")
+    ctl.host.start("--subnet-lease-ttl=5s")
+    ctl.run("reserve", ctl.host.subnet)
+    ctl.run("unreserve", ctl.host.subnet)
+    holds(lambda: ctl.host.lease() is not None, "its lease stays", 8)
+    assert ctl.host.lease()["ttl"] > 0 and ctl.host.log().count("re-creating") == 0
 
 
 @both_apis
