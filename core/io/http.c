@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 
 #include "base/defs.h"
+#include "io/curl_mem.h"
 #include "io/http_error.h"
 #include "io/http_tls.h"
 
@@ -315,7 +316,7 @@ int fl_http_create(struct ev_loop *loop, const struct fl_http_conf *conf, struct
 	struct fl_http *http;
 
 	/* The flags make no difference to the cost (0.8 ms), and OpenSSL starts up by itself. */
-	if (curl_global_init(CURL_GLOBAL_NOTHING) != CURLE_OK)
+	if (fl_curl_mem_init(CURL_GLOBAL_NOTHING) != CURLE_OK)
 		return -ENOMEM;
 	http = calloc(1, sizeof(*http));
 	if (!http)
