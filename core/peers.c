@@ -18,8 +18,11 @@ int fl_peers_create(struct fl_peers_listener *listener, struct fl_peers **ret)
 {
 	struct fl_peers *p = calloc(1, sizeof(*p));
 
-	if (!p)
+	/* A lease that comes is not to be lost for lack of the first buckets. */
+	if (!p || fl_hash_prepare(&p->table) < 0) {
+		free(p);
 		return -ENOMEM;
+	}
 	p->listener = listener;
 	*ret = p;
 	return 0;

@@ -98,9 +98,14 @@ static int resize(struct fl_hash *t, uint32_t n_buckets)
 	return 0;
 }
 
+int fl_hash_prepare(struct fl_hash *t)
+{
+	return t->buckets ? 0 : resize(t, BUCKETS_MIN);
+}
+
 int fl_hash_add(struct fl_hash *t, struct fl_hash_node *n, uint32_t hash)
 {
-	if (!t->buckets && resize(t, BUCKETS_MIN) < 0)
+	if (fl_hash_prepare(t) < 0)
 		return -ENOMEM;
 	if (t->count > t->mask && t->mask + 1 < BUCKETS_MAX)
 		(void)resize(t, (t->mask + 1) * 2); /* longer chains are slower, not wrong */

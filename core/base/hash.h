@@ -23,6 +23,8 @@ struct fl_hash {
 /** Hash of bytes, seeded at random once per process so that nobody can aim at one bucket. */
 uint32_t fl_hash_bytes(const void *bytes, size_t len);
 
+/** Get the first buckets now: no fl_hash_add() will fail. @return 0, -ENOMEM */
+int fl_hash_prepare(struct fl_hash *t);
 /** Insert; the caller has made sure that no equal object is in it. @return 0, -ENOMEM (table
  * unchanged) */
 int fl_hash_add(struct fl_hash *t, struct fl_hash_node *n, uint32_t hash);

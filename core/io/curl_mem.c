@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define PIECES	   64u
-#define PIECE_SIZE 128u /* bytes: what notes something; buffers are larger */
+#define PIECE_SIZE 512u /* bytes: the table of a socket has 416; buffers are larger */
 
 static alignas(max_align_t) char reserve[PIECES][PIECE_SIZE];
 static _Atomic uint64_t used; /* a bit for each */
