@@ -346,12 +346,18 @@ static void put_keys(struct fl_etcd3_call *c)
 {
 	const char *prefix = c->session->prefix;
 
-	(void)snprintf(c->end, sizeof(c->end), "%s/subnets0", prefix); /* '0' is behind '/' */
+	if (c->req.to)
+		(void)snprintf(c->end, sizeof(c->end), "%s/subnets/%s", prefix, c->req.to);
+	else
+		(void)snprintf(c->end, sizeof(c->end), "%s/subnets0",
+			       prefix); /* '0' is behind '/' */
 	if (c->req.config || c->req.verb == FL_ETCD_GET_CONFIG)
 		(void)snprintf(c->key, sizeof(c->key), "%s/config", prefix);
 	else
 		(void)snprintf(c->key, sizeof(c->key), "%s/subnets/%s", prefix,
-			       c->req.key ? c->req.key : "");
+			       c->req.key    ? c->req.key
+			       : c->req.from ? c->req.from
+					     : "");
 }
 
 static int start(struct fl_etcd_slot *slot, const char *endpoint, const struct fl_etcd_request *req)
@@ -414,13 +420,13 @@ static void done(struct fl_etcd_slot *slot)
 	slot->call = NULL;
 }
 
-static int open_shared(struct fl_etcd_session *session)
+int fl_etcd3_open(struct fl_etcd_session *session)
 {
 	session->shared = calloc(1, sizeof(struct fl_etcd3_shared));
 	return session->shared ? 0 : -ENOMEM;
 }
 
-static void close_shared(struct fl_etcd_session *session)
+void fl_etcd3_close(struct fl_etcd_session *session)
 {
 	struct fl_etcd3_shared *shared = session->shared;
 
@@ -430,16 +436,7 @@ static void close_shared(struct fl_etcd_session *session)
 	session->shared = NULL;
 }
 
-static bool writes_ipv6(const struct fl_etcd_session *session)
-{
-	(void)session;
-	return true;
-}
-
-const struct fl_etcd_api fl_etcd3_api = {
-	.open = open_shared,
-	.close = close_shared,
-	.writes_ipv6 = writes_ipv6,
+const struct fl_etcd_api fl_etcd3_single_api = {
 	.init = init,
 	.start = start,
 	.cancel = cancel,

@@ -67,6 +67,11 @@ struct fl_etcd3_call {
 
 /* ---- etcd3.c ---- */
 
+/** One request, one exchange after the other: what fl_etcd3_api (etcd3_halves.c) is made of. */
+extern const struct fl_etcd_api fl_etcd3_single_api;
+int fl_etcd3_open(struct fl_etcd_session *session);
+void fl_etcd3_close(struct fl_etcd_session *session);
+
 /** Send what @p step needs; a fault of ours ends the request as FAILED. */
 void fl_etcd3_go(struct fl_etcd3_call *c, enum fl_etcd3_step step);
 /** Tell the owner. The call may be in use again when this returns. */
