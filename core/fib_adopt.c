@@ -31,6 +31,7 @@ struct adoption {
 	struct fl_fib *fib;
 	uint32_t ifindex;		 /* 0: elsewhere, that is, on no device of our own */
 	const struct fl_prefix *network; /* elsewhere: only routes into it */
+	bool fresh;			 /* nothing is believed yet: forget nothing */
 	struct seen_list rows;
 	struct seen_list nexthops; /* sorted by id once complete */
 };
@@ -199,8 +200,6 @@ static int collect_kind(struct adoption *a, enum fl_row_kind kind)
 	a->nexthops.count = 0;
 	if (kind == FL_ROW_ROUTE)
 		return collect_routes(a);
-	if (!a->ifindex)
-		return 0;
 	if (kind == FL_ROW_NEIGH)
 		return collect(a, fl_rtmsg_neigh_dump(&buf, AF_INET, a->ifindex), on_neigh);
 	return collect(a, fl_rtmsg_neigh_dump(&buf, AF_BRIDGE, a->ifindex), on_fdb);
@@ -479,18 +478,22 @@ static int adopt_kind(struct adoption *a, enum fl_row_kind kind)
 
 	if (r < 0)
 		return r;
-	if (fib->touched)
+	if (!a->fresh)
 		forget(a, kind);
 	if (a->rows.count || a->nexthops.count)
 		fib->touched = true;
 	return take_all(a);
 }
 
+/* Elsewhere only routes are ours: each kind costs walks over all rows, which are far apart. */
 static int adopt(struct adoption *a)
 {
-	int r = adopt_kind(a, FL_ROW_NEIGH);
+	int r = 0;
 
-	if (r == 0)
+	a->fresh = !a->fib->touched;
+	if (a->ifindex)
+		r = adopt_kind(a, FL_ROW_NEIGH);
+	if (r == 0 && a->ifindex)
 		r = adopt_kind(a, FL_ROW_FDB);
 	if (r == 0)
 		r = adopt_kind(a, FL_ROW_ROUTE);
