@@ -9,9 +9,8 @@ import time
 
 import pytest
 
-from harness.build import FLANNELD
+from harness.build import is_sanitized
 from harness.faults import AllocationPlan
-from harness.netns import run
 from harness.wait import wait_until
 
 SEED = int(os.environ.get("FAULTS_SEED", time.time_ns() % 1_000_000))
@@ -20,7 +19,7 @@ PLACES = int(os.environ.get("FAULTS_PLACES", 25))
 
 @pytest.fixture
 def plan(folder):
-    if "libasan" in run("ldd", FLANNELD).stdout:
+    if is_sanitized():
         pytest.skip("the sanitizer has an allocator of its own")
     made = AllocationPlan(folder)
     yield made

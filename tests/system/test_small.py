@@ -6,16 +6,15 @@ import signal
 
 import pytest
 
-from harness.build import FLANNELD
+from harness.build import is_sanitized
 from harness.kinds import WIDE, configure, crowd
-from harness.netns import run
 from harness.wait import holds, wait_until
 
 MIB = 1 << 20
 
 
 def test_a_thousand_peers_need_less_than_four_megabytes_and_no_wake_ups(world):
-    if "libasan" in run("ldd", FLANNELD).stdout:
+    if is_sanitized():
         pytest.skip("the sanitizer needs more memory than flanneld")
     configure(world, "vxlan", **WIDE)
     peers = crowd(world, "vxlan", 1000)

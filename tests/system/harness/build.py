@@ -1,6 +1,7 @@
 """The build under test."""
 
 import os
+import subprocess
 import re
 
 _TOP = os.path.realpath(os.path.join(os.path.dirname(__file__), "../../.."))
@@ -30,3 +31,9 @@ def sanitizer_report(log):
     """The lines from the first report on, or None."""
     found = _SANITIZER.search(log)
     return log[found.start():] if found else None
+
+
+def is_sanitized():
+    """Is it a build whose memory and end are the sanitizer's?"""
+    done = subprocess.run(["ldd", FLANNELD], capture_output=True, text=True, check=False)
+    return "libasan" in done.stdout
