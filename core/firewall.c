@@ -33,9 +33,11 @@ struct fl_firewall {
 	struct fl_buf plain;	   /* the same without --random-fully */
 	bool random_fully_refused; /* by an iptables that did not tell its version */
 	ev_timer nothing;	   /* tells the listener from the loop where no child has to run */
-	struct fl_firewall_watch *watch; /* NULL: rules have not stood yet, or none are wanted */
+	struct fl_firewall_watch *watch; /* NULL: no rules are wanted, or it cannot be had */
+	bool watches_legacy;
 	struct fl_firewall_watch_listener watch_listener;
 	bool legacy;
+	bool known;	/* that it is, or is not */
 	bool repairing; /* the run that is under way looks at what others have done */
 	bool disturbed; /* since it has begun */
 	ev_timer repair;
@@ -50,18 +52,24 @@ static void forget_input(struct fl_firewall *fw)
 	fl_buf_done(&fw->plain);
 }
 
-/* From now on what others do to the rules is noticed. */
+/* From now on what others do to the rules is noticed: of nf_tables before the first look, so that
+ * nothing is missed behind it; of a legacy iptables once it is known that it is one. */
 static void listen(struct fl_firewall *fw)
 {
 	const struct fl_firewall_watch_conf conf = {.legacy = fw->legacy,
 						    .resync_s = fw->conf.resync_s};
 	int r;
 
-	if (fw->watch || !fw->save_path || !(fw->conf.masq || fw->conf.forward))
+	if (!fw->save_path || !(fw->conf.masq || fw->conf.forward) ||
+	    (fw->watch && fw->watches_legacy == fw->legacy))
 		return;
+	fl_firewall_watch_destroy(fw->watch);
+	fw->watch = NULL;
 	r = fl_firewall_watch_create(fw->loop, &conf, &fw->watch_listener, &fw->watch);
+	fw->watches_legacy = fw->legacy;
 	if (r < 0)
-		fl_warn("firewall", "what others do to the rules is not noticed: %s", strerror(-r));
+		fl_log(fw->known ? FL_LOG_WARN : FL_LOG_DEBUG, "firewall",
+		       "what others do to the rules is not noticed: %s", strerror(-r));
 }
 
 static void repair_in(struct fl_firewall *fw, uint32_t ms)
@@ -188,6 +196,7 @@ static int compare(struct fl_firewall *fw, const struct fl_child_result *res)
 	int r;
 
 	fw->legacy = is_legacy(fw, res->output);
+	fw->known = true;
 	fw->want.random_fully = fw->conf.random_fully && !fw->random_fully_refused &&
 				fl_firewall_rules_random_fully(res->output);
 	r = fl_firewall_rules_correct(&fw->want, res->output, res->output_len, &fw->input);
@@ -277,6 +286,7 @@ int fl_firewall_apply(struct fl_firewall *fw, const struct fl_prefix *network,
 	}
 	fw->want.network = fl_prefix_masked(network);
 	fw->want.subnet = fl_prefix_masked(subnet);
+	listen(fw);
 	return look(fw);
 }
 
