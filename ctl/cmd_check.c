@@ -152,9 +152,8 @@ static bool check_leases(struct check *k)
 		outside +=
 			!fl_prefix_contains(&k->nc.network, &k->leases[i].rec->lease.subnet.addr);
 	if (k->unreadable)
-		say(k, CTL_DOUBTFUL, "leases",
-		    "%zu; %u entries cannot be read and reach nobody, the first: %s", k->n_leases,
-		    k->unreadable, k->first_fault);
+		say(k, CTL_DOUBTFUL, "leases", "%zu; beside them %u of no use, the first: %s",
+		    k->n_leases, k->unreadable, k->first_fault);
 	else if (outside)
 		say(k, CTL_DOUBTFUL, "leases", "%zu, of which %u are not of this network",
 		    k->n_leases, outside);
@@ -268,7 +267,7 @@ static void check_reach(struct check *k, const struct ctl_kernel *kernel)
 		say(k, CTL_BAD, "reach", "%u of %u hosts are not reached, the first: %s", missed,
 		    reached + missed, first);
 	else
-		say(k, CTL_GOOD, "reach", "%u hosts", reached);
+		say(k, CTL_GOOD, "reach", "%u host%s", reached, reached == 1 ? "" : "s");
 }
 
 static void check_stale(struct check *k, const struct ctl_kernel *kernel)

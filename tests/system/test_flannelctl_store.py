@@ -3,6 +3,7 @@ and with a file."""
 
 import json
 import os
+import re
 
 import pytest
 
@@ -10,7 +11,8 @@ from harness import health, kernel
 from harness.apis import both_apis
 from harness.build import BACKEND_DIR, FLANNELD
 from harness.wait import holds, wait_until
-from test_flannelctl import terminal
+from harness.world import FakePeer
+from test_flannelctl import same_as_golden, terminal
 
 CTL = os.path.join(os.path.dirname(os.path.dirname(FLANNELD)), "bin/flannelctl")
 CONFIG = '{"Network":"10.5.0.0/16","Backend":{"Type":"vxlan"}}'
@@ -250,6 +252,27 @@ def test_check_knows_every_backend(ctl, kind):
 
 def kernel_is_shut(host):
     return host.netns.run("cat", "/proc/sys/net/ipv4/ip_forward").stdout.strip() == "0"
+
+
+def test_the_screens_are_as_they_were(ctl):
+    world, host = ctl.world, ctl.host
+    world.config(SubnetMin="10.5.7.0", SubnetMax="10.5.7.0")
+    host.start()
+    host.netns.run("sysctl", "-q", "-w", "net.ipv4.ip_forward=1")
+    world.put_lease("10.5.201.0/24", "192.168.200.201", "0a:00:00:00:00:c9")
+    host.wait_peers(FakePeer("10.5.201.0/24", "192.168.200.201", "0a:00:00:00:00:c9"))
+    world.etcd.put(f"{world.prefix}/subnets/10.5.202.0-24", "{")
+    mac = host.mac
+    for command, code in ("leases", 1), ("check", 0):
+        done = ctl.try_(command)
+        assert done.returncode == code, done.stdout + done.stderr
+        text = done.stdout
+        for own, plain in ((host.subnet_file, "SUBNET.ENV"), (world.prefix, "PREFIX"),
+                           (mac, "0e:00:00:00:00:01"), (host.address, "192.0.2.11"),
+                           (f'"VNI":{world.vni}', '"VNI":1')):
+            text = text.replace(own, plain)
+        same_as_golden(f"store-{command}", re.sub(r"2[34]h( \d+m)?|1d", "24h", re.sub(
+            r"  +", "  ", text)))
 
 
 def test_a_terminal_of_eighty_columns_is_wide_enough(ctl, folder):
