@@ -59,9 +59,11 @@ static int remove_subnet_env(const char *path)
 	struct stat st;
 	int r = 0;
 
-	if (lstat(path, &st) == 0 && S_ISREG(st.st_mode))
+	if (lstat(path, &st) < 0)
+		r = -errno;
+	else if (S_ISREG(st.st_mode))
 		r = fl_subnet_env_read(path, &env);
-	else if (errno == ENOENT || errno == ENOTDIR)
+	if (r == -ENOENT || r == -ENOTDIR)
 		return 0;
 	if (r == 0 && (!fl_prefix_is_set(&env.network) || !fl_prefix_is_set(&env.subnet))) {
 		fl_warn("cleanup", "%s: it is not what flanneld writes; it stays", path);

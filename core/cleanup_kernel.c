@@ -229,15 +229,19 @@ static int remove_nexthops(struct fl_rtnl *rtnl)
 	char buf[FL_RTNL_MSG_MAX] __attribute__((aligned(8)));
 	struct found f = {.size = sizeof(struct fl_rtmsg_nexthop)};
 	struct found users = {.size = sizeof(uint32_t)};
-	int first = collect(rtnl, fl_rtmsg_nexthop_dump(buf, 0), on_nexthop, &f);
+	int first = collect(rtnl, fl_rtmsg_nexthop_dump(buf, 0), on_nexthop, &f), r;
+	bool known;
 
 	if (first == -EOPNOTSUPP) /* before Linux 5.3 */
 		first = 0;
 	if (first == 0 && f.count)
 		first = find_users(rtnl, &users);
 	(void)say_unread("the nexthop objects and who uses them", first);
-	for (uint32_t i = 0; first == 0 && i < f.count; i++)
-		first = remove_nexthop(rtnl, (struct fl_rtmsg_nexthop *)f.items + i, &users);
+	known = first == 0; /* else one that somebody uses might go */
+	for (uint32_t i = 0; known && i < f.count; i++) {
+		r = remove_nexthop(rtnl, (struct fl_rtmsg_nexthop *)f.items + i, &users);
+		first = first < 0 ? first : r;
+	}
 	free(users.items);
 	free(f.items);
 	return first;
