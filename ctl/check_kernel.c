@@ -84,10 +84,8 @@ static int compare_addr(const struct fl_addr *a, const struct fl_addr *b)
 static int by_prefix(const void *a, const void *b)
 {
 	const struct fl_rtmsg_route *x = a, *y = b;
-	int r = compare_addr(&x->dst.addr, &y->dst.addr);
+	int r = fl_prefix_compare(&x->dst, &y->dst);
 
-	if (r == 0)
-		r = x->dst.len - y->dst.len;
 	if (r == 0 && x->metric != y->metric)
 		r = x->metric < y->metric ? -1 : 1; /* the one that counts comes first */
 	return r;

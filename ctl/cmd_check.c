@@ -72,12 +72,11 @@ static void FL_PRINTF(4, 5)
 
 /* ---- the store ---- */
 
-static int compare_leases(const void *a, const void *b)
+static int by_subnet(const void *a, const void *b)
 {
 	const struct lease *x = a, *y = b;
 
-	return memcmp(x->rec->lease.subnet.addr.bytes, y->rec->lease.subnet.addr.bytes,
-		      sizeof(x->rec->lease.subnet.addr.bytes));
+	return fl_prefix_compare(&x->rec->lease.subnet, &y->rec->lease.subnet);
 }
 
 static int on_lease(void *owner, const struct fl_ask_entry *e)
@@ -108,11 +107,8 @@ static struct lease *find_lease(const struct check *k, const struct fl_prefix *s
 {
 	struct fl_lease_record rec = {.lease.subnet = *subnet};
 	const struct lease key = {.rec = &rec};
-	struct lease *found =
-		k->n_leases ? bsearch(&key, k->leases, k->n_leases, sizeof(key), compare_leases)
-			    : NULL;
 
-	return found && fl_prefix_equal(&found->rec->lease.subnet, subnet) ? found : NULL;
+	return k->n_leases ? bsearch(&key, k->leases, k->n_leases, sizeof(key), by_subnet) : NULL;
 }
 
 static bool check_config(struct check *k)
@@ -146,8 +142,6 @@ static bool check_leases(struct check *k)
 		    r == -ENOMEM ? strerror(ENOMEM) : k->store.ask->why);
 		return false;
 	}
-	if (k->n_leases > 1)
-		qsort(k->leases, k->n_leases, sizeof(*k->leases), compare_leases);
 	for (size_t i = 0; i < k->n_leases; i++)
 		outside +=
 			!fl_prefix_contains(&k->nc.network, &k->leases[i].rec->lease.subnet.addr);

@@ -70,9 +70,8 @@ static int on_peer(void *owner, const struct fl_json *v)
 static int by_subnet(const void *a, const void *b)
 {
 	const struct peer *x = a, *y = b;
-	int r = memcmp(x->subnet.addr.bytes, y->subnet.addr.bytes, sizeof(x->subnet.addr.bytes));
 
-	return r ? r : x->subnet.len - y->subnet.len;
+	return fl_prefix_compare(&x->subnet, &y->subnet);
 }
 
 static const char *kernel_text(const struct peer *p, char buf[220])

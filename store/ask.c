@@ -29,6 +29,13 @@ int fl_ask_leases(struct fl_ask *a, fl_ask_entry_cb cb, void *owner)
 	return a->ops->leases(a, cb, owner);
 }
 
+int fl_ask_order(const struct fl_lease_record *a, const struct fl_lease_record *b)
+{
+	if (!a || !b)
+		return !a - !b;
+	return fl_prefix_compare(&a->lease.subnet, &b->lease.subnet);
+}
+
 int fl_ask_put_config(struct fl_ask *a, const char *text, uint64_t index)
 {
 	return a->ops->put_config(a, text, index);

@@ -34,7 +34,8 @@ struct fl_ask {
 	char why[512];	   /* after a failure: one line for people, never a password */
 };
 
-/** Called for each entry, in the store's order; non-zero ends the call with that value. */
+/** Called for each entry, in the order of fl_ask_order(); non-zero ends the call with that value.
+ */
 typedef int (*fl_ask_entry_cb)(void *owner, const struct fl_ask_entry *e);
 
 /*
@@ -73,6 +74,9 @@ int fl_ask_put_config(struct fl_ask *a, const char *text, uint64_t index);
 /** Write the lease of @p e, with ttl_s, at index; 0: there is none yet. */
 int fl_ask_put_lease(struct fl_ask *a, const struct fl_ask_entry *e);
 int fl_ask_remove(struct fl_ask *a, const struct fl_ask_entry *e);
+
+/** The order of a listing: by subnet; what is of no use (NULL) behind all. @return < 0, 0, > 0 */
+int fl_ask_order(const struct fl_lease_record *a, const struct fl_lease_record *b);
 
 /** etcd's and the file's, for the table in ask.c. */
 int fl_etcd_ask_open(const struct fl_store_conf *conf, struct fl_ask **ret, char **why);

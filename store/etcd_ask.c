@@ -38,7 +38,8 @@ struct etcd_ask {
 	struct fl_etcd_result result;
 	struct fl_buf config;
 	uint64_t config_index;
-	struct item *items, **last;
+	struct item *items;
+	size_t n_items;
 	bool starved;
 };
 
@@ -61,7 +62,7 @@ static void free_items(struct etcd_ask *a)
 		free((char *)i->entry.value);
 		free(i);
 	}
-	a->last = &a->items;
+	a->n_items = 0;
 }
 
 static int fill(struct item *i, const struct fl_etcd_entry *e)
@@ -105,8 +106,9 @@ static void on_entry(struct fl_etcd_slot *slot, const struct fl_etcd_entry *e)
 		a->starved = true;
 	if (!i)
 		return;
-	*a->last = i;
-	a->last = &i->next;
+	i->next = a->items;
+	a->items = i;
+	a->n_items++;
 }
 
 static void on_nothing(struct fl_etcd_slot *slot, uint64_t number)
@@ -213,6 +215,33 @@ static int config(struct fl_ask *ask_, struct fl_buf *ret, uint64_t *index)
 	return ret->error ? ret->error : a->config.error;
 }
 
+static int by_subnet(const void *a, const void *b)
+{
+	const struct fl_ask_entry *const *x = a, *const *y = b;
+	int r = fl_ask_order((*x)->rec, (*y)->rec);
+
+	return r ? r : strcmp((*x)->key, (*y)->key);
+}
+
+/* etcd lists as it likes, the v2 API in another order each time. */
+static int tell(const struct etcd_ask *a, fl_ask_entry_cb cb, void *owner)
+{
+	const struct fl_ask_entry **all = calloc(a->n_items + 1, sizeof(const void *));
+	size_t n = 0;
+	int r = 0;
+
+	if (!all)
+		return -ENOMEM;
+	for (const struct item *i = a->items; i; i = i->next)
+		all[n++] = &i->entry;
+	if (n > 1)
+		qsort(all, n, sizeof(const void *), by_subnet);
+	for (size_t i = 0; i < n && r == 0; i++)
+		r = cb(owner, all[i]);
+	free(all);
+	return r;
+}
+
 static int leases(struct fl_ask *ask_, fl_ask_entry_cb cb, void *owner)
 {
 	struct fl_etcd_request req = {.verb = FL_ETCD_LIST, .ttl_s = FL_ETCD_FOREVER};
@@ -223,8 +252,8 @@ static int leases(struct fl_ask *ask_, fl_ask_entry_cb cb, void *owner)
 		r = ask(a, &req);
 	if (r == -ENOENT && a->settled) /* no folder: nobody has come yet */
 		r = 0;
-	for (const struct item *i = a->items; i && r == 0; i = i->next)
-		r = cb(owner, &i->entry);
+	if (r == 0)
+		r = tell(a, cb, owner);
 	free_items(a);
 	return r;
 }
@@ -338,7 +367,6 @@ int fl_etcd_ask_open(const struct fl_store_conf *conf, struct fl_ask **ret, char
 		return -ENOMEM;
 	a->ask.ops = &ops;
 	a->ask.place = a->place;
-	a->last = &a->items;
 	a->loop = ev_default_loop(0);
 	a->api = fl_etcd_api_of(conf);
 	a->settled = conf->etcd_api != 0;

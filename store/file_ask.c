@@ -61,6 +61,16 @@ static int config(struct fl_ask *a, struct fl_buf *ret, uint64_t *index)
 	return r;
 }
 
+static int by_subnet(const void *a, const void *b)
+{
+	const struct fl_file_entry *x = a, *y = b;
+	int r = fl_ask_order(x->rec, y->rec);
+
+	if (r == 0 && x->line != y->line)
+		r = x->line < y->line ? -1 : 1;
+	return r;
+}
+
 static int leases(struct fl_ask *a, fl_ask_entry_cb cb, void *owner)
 {
 	struct fl_file_content content;
@@ -68,6 +78,8 @@ static int leases(struct fl_ask *a, fl_ask_entry_cb cb, void *owner)
 
 	if (r < 0)
 		return r;
+	if (content.count > 1)
+		qsort(content.entries, content.count, sizeof(*content.entries), by_subnet);
 	for (size_t i = 0; i < content.count && r == 0; i++) {
 		const struct fl_file_entry *from = &content.entries[i];
 		char place[32];

@@ -124,6 +124,15 @@ bool fl_prefix_equal(const struct fl_prefix *a, const struct fl_prefix *b)
 	return a->len == b->len && fl_addr_equal(&a->addr, &b->addr);
 }
 
+int fl_prefix_compare(const struct fl_prefix *a, const struct fl_prefix *b)
+{
+	int r = a->addr.family - b->addr.family;
+
+	if (r == 0)
+		r = memcmp(a->addr.bytes, b->addr.bytes, sizeof(a->addr.bytes));
+	return r ? r : a->len - b->len;
+}
+
 /** The bits of byte @p i that the first @p len bits of an address cover. */
 static uint8_t byte_mask(size_t i, uint8_t len)
 {

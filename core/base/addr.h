@@ -69,6 +69,10 @@ FL_PUBLIC const char *fl_prefix_format(const struct fl_prefix *p, char buf[FL_PR
 FL_PUBLIC bool fl_prefix_is_set(const struct fl_prefix *p);
 FL_PUBLIC bool fl_prefix_equal(const struct fl_prefix *a, const struct fl_prefix *b);
 
+/** An order, for qsort(3): by family, address, and length, the shorter first. @return < 0, 0, > 0
+ */
+FL_PUBLIC int fl_prefix_compare(const struct fl_prefix *a, const struct fl_prefix *b);
+
 /** @p p with every bit behind its length cleared. */
 FL_PUBLIC struct fl_prefix fl_prefix_masked(const struct fl_prefix *p);
 FL_PUBLIC bool fl_prefix_is_masked(const struct fl_prefix *p);

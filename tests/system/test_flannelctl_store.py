@@ -114,6 +114,31 @@ def test_leases_are_listed_with_bad_ones_among_them(ctl):
     assert "fault" in found["10.5.202.0-24"]
 
 
+@both_apis
+def test_leases_stand_in_the_order_of_their_subnets(ctl, api):
+    thirds = [30, 9, 100, 10, 2, 200, 20, 99]
+    ctl.store.append(f"--etcd-api={api}")
+    for third in thirds:
+        ctl.world.put_lease(f"10.5.{third}.0/24", f"192.168.200.{third}", None)
+    for key in "10.5.4.0-24", "10.5.3.0-24":
+        ctl.world.etcd.put(f"{ctl.world.prefix}/subnets/{key}", "{")
+    expected = [f"10.5.{third}.0/24" for third in sorted(thirds)] + ["10.5.3.0-24", "10.5.4.0-24"]
+    listed = ctl.try_("leases").stdout.splitlines()[1:]
+    assert [line.split()[0] for line in listed] == expected
+    listed = map(json.loads, ctl.try_("leases", "--json").stdout.splitlines())
+    assert [item["key"] for item in listed] == [name.replace("/", "-") for name in expected]
+
+
+def test_a_files_leases_stand_in_the_order_of_their_subnets(ctl, folder):
+    file = folder / "network.json"
+    file.write_text(json.dumps({"Network": "10.5.0.0/16", "Leases": [
+        {"Subnet": "10.5.100.0/24", "PublicIP": "192.168.200.1"}, {"Subnet": "10.5.4.0/24"},
+        {"Subnet": "10.5.9.0/24", "PublicIP": "192.168.200.2"}]}, indent=0))
+    ctl.store = [f"--store=file://{file}"]
+    listed = ctl.try_("leases").stdout.splitlines()[1:]
+    assert [line.split()[0] for line in listed] == ["10.5.9.0/24", "10.5.100.0/24", "line"]
+
+
 # --- reserve, unreserve, release
 
 @both_apis

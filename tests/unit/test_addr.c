@@ -229,6 +229,22 @@ static void equal_prefixes_have_equal_lengths(void **state)
 	assert_false(fl_prefix_equal(&a, &b));
 }
 
+static void prefixes_have_an_order(void **state)
+{
+	static const char *const texts[] = {"9.0.0.0/8",   "10.5.0.0/16",  "10.5.0.0/24",
+					    "10.5.9.0/24", "10.5.10.0/24", "200.0.0.0/8",
+					    "fd00::/64",   "fd00:5::/32"};
+
+	(void)state;
+	for (size_t i = 0; i < FL_ARRAY_SIZE(texts); i++)
+		for (size_t j = 0; j < FL_ARRAY_SIZE(texts); j++) {
+			struct fl_prefix a = prefix(texts[i]), b = prefix(texts[j]);
+			int r = fl_prefix_compare(&a, &b);
+
+			assert_true(i < j ? r < 0 : i > j ? r > 0 : r == 0);
+		}
+}
+
 static void macs_survive_a_round_trip(void **state)
 {
 	struct fl_mac m, upper;
@@ -337,6 +353,7 @@ int main(void)
 		cmocka_unit_test(a_network_contains_its_first_and_last_address_only),
 		cmocka_unit_test(networks_overlap_if_one_contains_the_other),
 		cmocka_unit_test(equal_prefixes_have_equal_lengths),
+		cmocka_unit_test(prefixes_have_an_order),
 		cmocka_unit_test(macs_survive_a_round_trip),
 		cmocka_unit_test(refuses_what_is_no_mac),
 		cmocka_unit_test(only_a_station_s_mac_is_unicast),
