@@ -200,7 +200,7 @@ def test_listeners_that_go_leave_nothing_behind(world):
     for _ in range(3):
         for events in [health.Events(host) for _ in range(10)]:
             events.close()
-    wait_until(lambda: descriptors(host) <= before, "all descriptors are closed", 20)
+    wait_until(lambda: descriptors(host) <= before, "all descriptors are closed")
 
 
 def test_too_many_listeners_are_refused(world):

@@ -77,8 +77,8 @@ class Commands:
     def drop(self, third):
         self.world.etcd.delete(self.world.key(f"10.5.{third}.0/24"))
 
-    def wait_lines(self, *expected, name="seen", timeout=10.0):
-        wait_equal(lambda: self.lines(name), list(expected), "the commands that have run", timeout)
+    def wait_lines(self, *expected, name="seen"):
+        wait_equal(lambda: self.lines(name), list(expected), "the commands that have run")
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ def test_too_few_descriptors_are_said_and_more_of_them_help(world, number):
         ready = "READY=1" in host.notify.poll()
         return ready or not host.daemon.running() or "Too many open files" in host.log()
 
-    wait_until(is_decided, "it is ready, ends, or says what is missing", 15)
+    wait_until(is_decided, "it is ready, ends, or says what is missing")
     time.sleep(0.3)  # the end comes behind the words
     if not host.daemon.running():
         assert host.daemon.exit_code in (1, 3, 4, 5, 7, 127), host.log()
@@ -63,7 +63,7 @@ def test_no_descriptor_for_a_new_connection_is_waited_out(own_world):
     assert host.peers() == {known.subnet: (known.address, known.mac)}
     other = world.peer(201)
     limit(host.daemon.pid, 1024)
-    host.wait_peers(known, other, timeout=15)
+    host.wait_peers(known, other)
 
 
 # --- ENOSPC

@@ -247,7 +247,7 @@ def test_what_others_do_to_the_rules_is_undone(world, flavour, damage):
     before = standing(host, flavour)
     begin = time.monotonic()
     DAMAGE[damage](host, flavour)
-    wait_until(lambda: "they are put right" in host.log(), "it is noticed", 5)
+    wait_until(lambda: "they are put right" in host.log(), "it is noticed")
     ours = {key: rules for key, rules in before.items() if key[1].startswith("FLANNEL-")}
     wait_until(lambda: ours.items() <= standing(host, flavour).items(), "the chains are back")
     print(f"{flavour.name}, {damage}: back after {(time.monotonic() - begin) * 1e3:.0f} ms")

@@ -186,7 +186,7 @@ def terminal(folder, width):
 
         def screen():
             return run(*base, "capture-pane", "-p", "-e", env=environment).stdout
-        wait_until(lambda: "\ndone" in screen(), "the command has ended", 10)
+        wait_until(lambda: "\ndone" in screen(), "the command has ended")
         return screen().partition("\ndone")[0]
     try:
         yield show

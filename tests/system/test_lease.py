@@ -209,7 +209,7 @@ def test_an_exhausted_pool_is_said_and_waited_out(world):
     late.wait_log("10.5.1.0")
     assert late.daemon.running()
     assert first.stop() == 0
-    late.wait_ready(timeout=15)
+    late.wait_ready()
     assert len(world.leases()) == 2
 
 

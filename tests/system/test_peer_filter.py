@@ -15,7 +15,8 @@ FLAG = "--peer-filter"
 
 
 def table(host):
-    """The table's parts, by kind; None if there is none."""
+    """The table's parts, by kind; None if there is none. nft reads tables, sets and rules one after
+    the other: of a table that is written meanwhile, as a whole, it may list the name alone."""
     done = host.netns.run("nft", "-j", "list", "table", "ip", TABLE, check=False)
     if done.returncode != 0:
         return None
@@ -23,7 +24,7 @@ def table(host):
     for item in json.loads(done.stdout)["nftables"]:
         ((kind, part),) = item.items()
         parts[kind] = part
-    return parts
+    return parts if "set" in parts else None
 
 
 def admitted(host):

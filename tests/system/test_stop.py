@@ -44,10 +44,12 @@ def stopped(host, trace, number=signal.SIGTERM, code=0):
 
 def assert_ends_at_once(did):
     """No process is started, nothing is sent to others, and nothing is waited for: the loop
-    looks once at what the signal's handler has just written for it, which is there."""
+    looks once at what the signal's handler has just written for it, which is there. A loop that
+    was at work when the signal came is written nothing, and does not wait at all."""
     woken = calls(did, "write")[0].partition("<")[0].rpartition("(")[2]
-    assert len(waits(did)) == 1, waits(did)
-    assert f"{{u32={woken}," in waits(did)[0] and waits(did)[0].endswith("= 1")
+    for wait in waits(did)[:1]:
+        assert f"{{u32={woken}," in wait and wait.endswith("= 1"), wait
+    assert len(waits(did)) <= 1, waits(did)
     assert starts_of_processes(did) == []
     assert sent_to_the_network(did) == []
 

@@ -82,7 +82,7 @@ def test_a_cut_of_forty_seconds_is_caught_up_with(own_world):
     other = world.peer(201)
     holds(lambda: list(host.peers()) == [known.subnet], "what is known stays", 40)
     host.heal()
-    host.wait_peers(known, other, timeout=15)
+    host.wait_peers(known, other)
 
 
 def test_an_outage_costs_nothing_and_is_caught_up_with(own_world):
@@ -98,7 +98,7 @@ def test_an_outage_costs_nothing_and_is_caught_up_with(own_world):
     assert host.log().count("\n") - lines <= 5
     assert host.peers() == {known.subnet: (known.address, known.mac)}
     world.etcd.start()
-    host.wait_peers(known, world.peer(201), timeout=6)
+    host.wait_peers(known, world.peer(201))
 
 
 def test_a_silent_etcd_is_left_and_caught_up_with(own_world):

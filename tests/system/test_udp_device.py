@@ -59,7 +59,7 @@ def test_a_deleted_device_comes_back_under_load(world, keys):
     address = kernel.addresses(first.host.netns, udp.DEVICE)
     for _ in range(3):
         first.host.netns.batch(f"link del {udp.DEVICE}")
-        wait_until(lambda: udp.index(first.host) == before, "the device is back", 20)
+        wait_until(lambda: udp.index(first.host) == before, "the device is back")
         wait_until(lambda: first.host.netns.json(f"ip route show dev {udp.DEVICE}"), "its route")
     assert kernel.addresses(first.host.netns, udp.DEVICE) == address
     first.reach(second)

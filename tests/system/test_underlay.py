@@ -242,7 +242,7 @@ def test_a_new_address_is_advertised_once_etcd_is_back(own_world):
     host.renumber(own_world.underlay.new_address())
     host.wait_log(f"address {host.address}, public address {host.address}")
     own_world.etcd.start()
-    wait_equal(lambda: host.lease()["value"]["PublicIP"], host.address, "the lease", 20.0)
+    wait_equal(lambda: host.lease()["value"]["PublicIP"], host.address, "the lease")
     scene.wait_rows()
     scene.reached_after(0)
 

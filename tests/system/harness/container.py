@@ -8,7 +8,7 @@ import subprocess
 import threading
 
 from .netns import Netns
-from .wait import wait_until
+from .wait import TIMEOUT, wait_until
 
 
 class Container:
@@ -37,7 +37,7 @@ class Container:
             "ping", "-n", "-q", "-c", "1", "-W", "1", *options, address, check=False)
         return done.returncode == 0
 
-    def reach(self, other, timeout=10.0):
+    def reach(self, other, timeout=TIMEOUT):
         """Wait until the other container answers."""
         wait_until(lambda: self.pings(other.address),
                    f"{self.address} reaches {other.address}", timeout)

@@ -12,7 +12,7 @@ import urllib.parse
 
 from .netns import Netns
 from .processes import Process
-from .wait import wait_until
+from .wait import TIMEOUT, wait_until
 
 
 class _Connection(http.client.HTTPConnection):
@@ -124,7 +124,7 @@ class Etcd:
             headers["Authorization"] = f"Basic {token}"
         return headers
 
-    def connect(self, timeout=10.0):
+    def connect(self, timeout=TIMEOUT):
         return _Connection(self.netns, self.address, timeout, self._context())
 
     def request(self, method, path, body=None, connection=None):

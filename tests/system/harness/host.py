@@ -9,7 +9,7 @@ from . import kernel
 from .build import BACKEND_DIR, FLANNELD, environment, sanitizer_report
 from .netns import Netns
 from .processes import Process
-from .wait import wait_equal, wait_until
+from .wait import TIMEOUT, wait_equal, wait_until
 
 
 class NotifySocket:
@@ -80,7 +80,7 @@ class Host:
             f"--backend-dir={BACKEND_DIR}",
         ]
 
-    def wait_ready(self, timeout=10.0):
+    def wait_ready(self, timeout=TIMEOUT):
         def is_ready():
             assert self.daemon.running(), f"ended, {self.daemon.exit_code}:\n{self.log()}"
             return "READY=1" in self.notify.poll(0.05)
@@ -93,7 +93,7 @@ class Host:
     def kill(self):
         self.daemon.stop(signal.SIGKILL)
 
-    def wait_exit(self, timeout=10.0):
+    def wait_exit(self, timeout=TIMEOUT):
         return self.daemon.wait(timeout)
 
     def cleanup(self, *flags):
@@ -133,7 +133,7 @@ class Host:
         with open(self.log_path, encoding="utf-8", errors="replace") as file:
             return file.read()
 
-    def wait_log(self, text, timeout=10.0):
+    def wait_log(self, text, timeout=TIMEOUT):
         wait_until(lambda: text in self.log(), f"«{text}» in the log", timeout)
 
     def subnet_env(self):
@@ -160,7 +160,7 @@ class Host:
     def peers(self):
         return kernel.peers(self.netns, self.device)
 
-    def wait_peers(self, *others, timeout=10.0):
+    def wait_peers(self, *others, timeout=TIMEOUT):
         """Until exactly these hosts and fake peers are reached, with their data of now."""
         expected = {o.subnet: (o.address, o.mac) for o in others}
         wait_equal(self.peers, expected, "the rows of all peers stand, and no others", timeout)
@@ -168,7 +168,7 @@ class Host:
     def gateways(self):
         return kernel.gateways(self.netns)
 
-    def wait_gateways(self, *others, timeout=10.0):
+    def wait_gateways(self, *others, timeout=TIMEOUT):
         """Until exactly these hosts and fake peers are reached by routes over the underlay."""
         expected = {o.subnet: o.address for o in others}
         wait_equal(self.gateways, expected, "the routes to all peers stand, and no others", timeout)

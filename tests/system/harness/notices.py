@@ -7,6 +7,8 @@ import socket
 import struct
 import time
 
+from .wait import TIMEOUT
+
 _GROUPS = (1, 3, 5, 7, 9, 11, 32)  # link, neighbours and FDB, IPv4, IPv6: address, route; nexthop
 _NAMES = {16: "NEWLINK", 17: "DELLINK", 20: "NEWADDR", 21: "DELADDR", 24: "NEWROUTE",
           25: "DELROUTE", 28: "NEWNEIGH", 29: "DELNEIGH", 104: "NEWNEXTHOP", 105: "DELNEXTHOP"}
@@ -27,7 +29,7 @@ class Notices:
             self._socket.setsockopt(_SOL_NETLINK, _ADD_MEMBERSHIP, group)
         self._socket.setblocking(False)
 
-    def wait(self, name, count, timeout=10.0):
+    def wait(self, name, count, timeout=TIMEOUT):
         """Until so many of that name have been announced; how many seconds it took."""
         begin, seen = time.monotonic(), 0
         while seen < count:

@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 
+from .wait import TIMEOUT
+
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -28,7 +30,7 @@ class Process:
     def send(self, number):
         self._popen.send_signal(number)
 
-    def wait(self, timeout=5.0):
+    def wait(self, timeout=TIMEOUT):
         """Its exit code, once it has ended."""
         try:
             return self._popen.wait(timeout)
@@ -36,7 +38,7 @@ class Process:
             raise AssertionError(
                 f"{self.argv[0]} still runs after {timeout} s\n{self.log()}") from None
 
-    def stop(self, number=signal.SIGTERM, timeout=5.0):
+    def stop(self, number=signal.SIGTERM, timeout=TIMEOUT):
         self.send(number)
         return self.wait(timeout)
 

@@ -3,23 +3,33 @@
 import time
 
 
-def wait_until(condition, what, timeout=10.0, interval=0.01):
-    """Poll until condition() is true, and return its value."""
+# Long enough for a machine that is busy with other things; nobody waits longer than it takes.
+TIMEOUT = 30.0
+
+
+def wait_until(condition, what, timeout=TIMEOUT, interval=0.01):
+    """Poll until condition() is true, and return its value. It is looked at once more when the time
+    is over: this process may have stood still meanwhile."""
     deadline = time.monotonic() + timeout
     while True:
+        late = time.monotonic() > deadline
         value = condition()
         if value:
             return value
-        if time.monotonic() > deadline:
+        if late:
             raise AssertionError(f"not within {timeout} s: {what}")
         time.sleep(interval)
 
 
-def wait_equal(actual, expected, what, timeout=10.0):
+def wait_equal(actual, expected, what, timeout=TIMEOUT):
     """Poll until actual() equals expected; a failure shows both."""
     deadline = time.monotonic() + timeout
-    while (value := actual()) != expected:
-        if time.monotonic() > deadline:
+    while True:
+        late = time.monotonic() > deadline
+        value = actual()
+        if value == expected:
+            return
+        if late:
             assert value == expected, f"not within {timeout} s: {what}"
         time.sleep(0.01)
 

@@ -6,7 +6,7 @@ import json
 from .container import Container, Listener
 from .host import Host
 from .netns import Netns
-from .wait import wait_equal
+from .wait import TIMEOUT, wait_equal
 
 _numbers = itertools.count(1)
 
@@ -131,7 +131,7 @@ class World:
         self.keep(netns)
         return netns, self.underlay.plug(netns)
 
-    def wait_leases(self, count, timeout=10.0):
+    def wait_leases(self, count, timeout=TIMEOUT):
         wait_equal(lambda: len(self.leases()), count, "so many leases in etcd", timeout)
 
     def keep(self, thing):
