@@ -264,6 +264,10 @@ static void on_config(struct fl_store_listener *l, const char *text, size_t len)
 	warn_if_overlapping(d);
 	if (daemon_backend_load(d) < 0)
 		daemon_quit(d, FL_EXIT_BACKEND);
+	else if (daemon_close_sandbox(d) < 0)
+		daemon_quit(d, FL_EXIT_FAULT);
+	else if (daemon_backend_create(d) < 0)
+		daemon_quit(d, FL_EXIT_BACKEND);
 	else if (daemon_filter_peers(d) < 0)
 		daemon_quit(d, FL_EXIT_FIREWALL);
 	else

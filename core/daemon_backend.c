@@ -217,8 +217,7 @@ int daemon_backend_load(struct daemon *d)
 		return r;
 	}
 	d->ops = fl_module_ops(d->module);
-	r = check_backend(d);
-	return r < 0 ? r : daemon_backend_create(d);
+	return check_backend(d);
 }
 
 void daemon_say_leftovers(const struct daemon *d)

@@ -271,6 +271,11 @@ enum fl_exit daemon_open_health(struct daemon *d)
 	return d->opts->healthz_port && open_tcp(h, d->opts) < 0 ? FL_EXIT_FAULT : FL_EXIT_OK;
 }
 
+const char *daemon_control_path(const struct daemon *d)
+{
+	return d->health && d->health->at.sun_path[0] ? d->health->at.sun_path : NULL;
+}
+
 void daemon_health_done(struct daemon *d)
 {
 	if (!d->health)
@@ -278,8 +283,8 @@ void daemon_health_done(struct daemon *d)
 	fl_httpd_destroy(d->health->tcp);
 	fl_httpd_destroy(d->health->local);
 	daemon_events_done(d);
-	if (d->health->at.sun_path[0])
-		(void)unlink(d->health->at.sun_path);
+	if (daemon_control_path(d))
+		(void)unlink(daemon_control_path(d));
 	free(d->health);
 	d->health = NULL;
 }

@@ -12,6 +12,8 @@ struct health; /* fields in daemon_health.c */
 /** Listen where the options say. It says what is wrong. @return the code to end with */
 enum fl_exit daemon_open_health(struct daemon *d);
 void daemon_health_done(struct daemon *d);
+/** Where the control socket is; NULL if there is none. */
+const char *daemon_control_path(const struct daemon *d);
 
 #define FL_TYPE_JSON  "application/json"
 #define FL_TYPE_TEXT  "text/plain; charset=utf-8"

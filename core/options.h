@@ -51,6 +51,7 @@ struct fl_options {
 	char *backend_dir;
 	bool allow_extension;
 	bool release_on_exit;
+	bool no_sandbox;
 	bool daemon;
 	char *pidfile;
 	uint64_t ready_timeout_s; /* 0: for ever */

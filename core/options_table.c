@@ -274,6 +274,13 @@ const struct fl_option fl_option_table[] = {
 	 .arg = "FILE",
 	 .help = "file that is locked and holds the process's number while it runs; a second "
 		 "flanneld with the same one refuses to start"},
+	{.name = "no-sandbox",
+	 .type = FL_OPTION_BOOL,
+	 .group = FL_GROUP_PROCESS,
+	 FIELD(no_sandbox),
+	 .def = "false",
+	 .help = "leave itself every file and system call, in place of those that it needs "
+		 "(Landlock, seccomp)"},
 	{.name = "ready-timeout",
 	 .type = FL_OPTION_DURATION,
 	 .group = FL_GROUP_PROCESS,

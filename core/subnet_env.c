@@ -232,6 +232,25 @@ free_temp:
 	return r;
 }
 
+/* Owned; NULL: no memory. */
+static char *folder_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	if (slash == path)
+		return strdup("/");
+	return slash ? strndup(path, (size_t)(slash - path)) : strdup(".");
+}
+
+int fl_subnet_env_make_folder(const char *path)
+{
+	char *dir = folder_of(path);
+	int r = dir ? make_folders(dir) : -ENOMEM;
+
+	free(dir);
+	return r;
+}
+
 static int write_text(const char *path, const struct fl_buf *text)
 {
 	const char *slash = strrchr(path, '/');
@@ -242,10 +261,7 @@ static int write_text(const char *path, const struct fl_buf *text)
 		return -EISDIR;
 	if (is_there_already(path, text))
 		return 0;
-	if (slash == path)
-		dir = strdup("/");
-	else
-		dir = slash ? strndup(path, (size_t)(slash - path)) : strdup(".");
+	dir = folder_of(path);
 	if (!dir)
 		return -ENOMEM;
 	r = make_folders(dir);

@@ -59,13 +59,13 @@ class File:
     def start(self, host, *flags, **options):
         return host.start(f"--store=file://{self.path}", *flags, **options)
 
-    def joined(self, count):
+    def joined(self, count, *flags):
         hosts = [self.world.host() for _ in range(count)]
         for number, host in enumerate(hosts, 1):
             self.add(number, host.address)
         self.replace()
         for host in hosts:
-            self.start(host)
+            self.start(host, *flags)
         for host in hosts:
             host.wait_peers(*(other for other in hosts if other is not host))
         return hosts
@@ -292,18 +292,38 @@ def test_other_backends_need_nothing_but_the_addresses(world, file):
     here.reach(there)
 
 
-def test_sighup_looks_at_the_file(file):
-    """A mount over the folder is a change that no watch announces."""
-    (host,) = file.joined(1)
+@pytest.fixture
+def mounted_over(file):
+    """A change that no watch announces: call it to have a mount over the folder."""
     folder = os.path.dirname(file.path)
-    run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", folder)
-    try:
-        peer = file.peer(200)
-        file.replace()
-        host.daemon.send(signal.SIGHUP)
-        host.wait_peers(peer)
-    finally:
-        run("umount", folder)
+
+    def mount():
+        run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", folder)
+    yield mount
+    run("umount", folder)
+
+
+def test_sighup_looks_at_the_file(file, mounted_over):
+    (host,) = file.joined(1, "--no-sandbox")
+    mounted_over()
+    peer = file.peer(200)
+    file.replace()
+    host.daemon.send(signal.SIGHUP)
+    host.wait_peers(peer)
+
+
+def test_another_file_system_is_out_of_reach_and_all_stays(file, mounted_over):
+    """The sandbox was made for the one that was there."""
+    (host,) = file.joined(1)
+    peer = file.peer(200)
+    file.replace()
+    host.wait_peers(peer)
+    mounted_over()
+    file.drop(peer)
+    file.replace()
+    host.daemon.send(signal.SIGHUP)
+    host.wait_log("Permission denied; what it said before stays in force")
+    host.wait_peers(peer)
 
 
 def test_peers_are_found_after_the_folder_was_moved_into_place(file):

@@ -229,7 +229,8 @@ def filtered_syscalls(unit):
             yield from members(member) if member.startswith("@") else [member]
     for value in settings(unit)["SystemCallFilter"]:
         for name in value.lstrip("~").split():
-            (allowed.difference_update if value.startswith("~") else allowed.update)(members(name))
+            (allowed.difference_update if value.startswith("~") else allowed.update)(
+                members(name) if name.startswith("@") else [name])
     return allowed
 
 

@@ -54,6 +54,9 @@ class Modules:
     def fails(self):
         compile_module(SOURCES / "fails.c", self.path / "fails.so")
 
+    def probe(self):
+        compile_module(SOURCES / "probe.c", self.path / "probe.so")
+
     def cxx(self, compiler="g++"):
         compile_module(SOURCES / "cxx.cc", self.path / "cxx.so", compiler=compiler)
 

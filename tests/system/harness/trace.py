@@ -57,7 +57,9 @@ def calls(lines, *names):
 
 
 def starts_of_processes(lines):
-    return calls(lines, "fork", "vfork", "clone", "clone3", "execve", "execveat")
+    """Those that the kernel knows: the sandbox knows no clone3, and the C library takes clone."""
+    return [line for line in calls(lines, "fork", "vfork", "clone", "clone3", "execve", "execveat")
+            if "= -1 ENOSYS" not in line]
 
 
 def since_signal(lines, name):
