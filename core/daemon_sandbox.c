@@ -38,6 +38,9 @@ static const struct {
 	{"/nix/store", RUN},   {"/gnu/store", RUN},    {"/etc", RUN},		{"/proc", READ},
 	{"/sys", READ},	       {"/dev/null", WRITE},   {"/dev/net/tun", WRITE}, {"/dev/zero", READ},
 	{"/dev/random", READ}, {"/dev/urandom", READ},
+#ifdef FL_COVERAGE_DIR
+	{FL_COVERAGE_DIR, FOLDER},
+#endif
 };
 
 /* @return 0 also if there is no such thing: then there is nothing to reach either */

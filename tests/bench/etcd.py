@@ -92,14 +92,18 @@ class Etcd:
         env = {k: v for k, v in os.environ.items() if not k.startswith("ETCD_")}
         with open(self._log, "wb") as log:
             self._proc = subprocess.Popen(argv, env=env, stdin=subprocess.DEVNULL, stdout=log,
-                                          stderr=log, preexec_fn=self._prepare)
+                                          stderr=log, preexec_fn=self._enter)
         self._wait_until_healthy()
+        self.prepare()
+
+    def prepare(self):
+        """Have what each API needs before there are leases."""
         for request in API.prepare():
             self.send(request)
         self.configure(PREFIX, CONFIG)
         self.configure(GATEWAY_PREFIX, GATEWAY_CONFIG)
 
-    def _prepare(self):
+    def _enter(self):
         self.ns.enter()
         netns.die_with_parent()
 
@@ -145,9 +149,9 @@ class Etcd:
     def load(self, n, kind=Lease):
         """Have the leases 0 .. n-1 of a kind, and no others. @return seconds"""
         begin = time.monotonic()
-        loaded = self.loaded.get(kind, 0)
+        loaded = self.loaded.get((API, kind), 0)
         _put_all(self, (kind(i).request() for i in range(loaded, n)))
-        self.loaded[kind] = max(loaded, n)
+        self.loaded[API, kind] = max(loaded, n)
         return time.monotonic() - begin
 
     def change(self, n, kind):

@@ -1,4 +1,5 @@
 # tests/bench/measure.py - the measurements themselves. Each starts from a fresh host.
+import os
 import random
 import statistics
 import struct
@@ -9,6 +10,7 @@ import etcd
 import netns
 import reference
 import rtnl
+import wire
 
 PLAIN_MAX = 16000  # beyond, the kernel takes minutes for plain gateways on one device
 AT_REST_S = 3  # the start is over: by then it has given back what only that needed
@@ -114,6 +116,32 @@ def fill(bench, n):
             run["stop_s"] = d.stop()
             bench.etcd.delete(d.subnet())
     return run
+
+
+def apis(bench, n):
+    """Starts with n leases, over v2 and v3 in turns, of one etcd that holds them in both.
+    @return {API: [seconds until all rows stand]}"""
+    rows, times, usual = Rows(n), {}, etcd.API
+    folder = os.path.join(bench.folder, "both")
+    os.makedirs(folder, exist_ok=True)
+    member = etcd.Etcd(folder)
+    try:
+        for etcd.API in wire.APIS.values():
+            member.prepare()
+            member.load(n)
+        for _ in range(bench.opts.pairs):
+            for name, etcd.API in wire.APIS.items():
+                with netns.Host(member.ns) as host, rtnl.Watch(
+                        host.ns, rtnl.RTMGRP_IPV4_ROUTE) as watch, bench.daemon(
+                            host, (*bench.QUIET, f"--etcd-api={name}")) as d:
+                    times.setdefault(name, []).append(_wait_for_rows(d, watch, rows, 60 + n / 250))
+                    d.wait_for_subnet_env()
+                    d.stop()
+                    member.delete(d.subnet())
+    finally:
+        etcd.API = usual
+        member.close()
+    return times
 
 
 def rest(bench, n):
