@@ -11,12 +11,17 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
+#include <spawn.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "daemon_health.h"
+#include "io/child.h"
 #include "io/landlock.h"
 #include "io/seccomp.h"
 
@@ -27,17 +32,31 @@
 
 #define XTABLES_LOCK "/run/xtables.lock" /* iptables(8), XTABLES_LOCKFILE */
 
-/* Programs, libraries and their settings, wherever distributions have them. No home, no /var, no
- * /tmp, no /run. */
+/* Programs, libraries and their settings, wherever distributions have them: iptables, the resolver
+ * and TLS read what is theirs below /etc. No home, no /var, no /tmp, no /run. */
 static const struct {
 	const char *path;
 	unsigned int rights;
 } everywhere[] = {
-	{"/bin", RUN},	       {"/sbin", RUN},	       {"/lib", RUN},		{"/lib32", RUN},
-	{"/lib64", RUN},       {"/libx32", RUN},       {"/usr", RUN},		{"/opt", RUN},
-	{"/nix/store", RUN},   {"/gnu/store", RUN},    {"/etc", RUN},		{"/proc", READ},
-	{"/sys", READ},	       {"/dev/null", WRITE},   {"/dev/net/tun", WRITE}, {"/dev/zero", READ},
-	{"/dev/random", READ}, {"/dev/urandom", READ},
+	{"/bin", RUN},
+	{"/sbin", RUN},
+	{"/lib", RUN},
+	{"/lib32", RUN},
+	{"/lib64", RUN},
+	{"/libx32", RUN},
+	{"/usr", RUN},
+	{"/opt", RUN},
+	{"/nix/store", RUN},
+	{"/gnu/store", RUN},
+	{"/etc", READ},
+	{"/var/lib/ca-certificates", READ},
+	{"/proc", READ},
+	{"/sys", READ},
+	{"/dev/null", WRITE},
+	{"/dev/net/tun", WRITE},
+	{"/dev/zero", READ},
+	{"/dev/random", READ},
+	{"/dev/urandom", READ},
 #ifdef FL_COVERAGE_DIR
 	{FL_COVERAGE_DIR, FOLDER},
 #endif
@@ -67,29 +86,84 @@ static int allow_folder_of(struct fl_landlock *l, const char *path, unsigned int
 	return r;
 }
 
-/* Where the name stands, and where it leads to. */
+/* A folder that is not there yet counts by the nearest one above it that is. */
+static int allow_place_of(struct fl_landlock *l, const char *path, unsigned int rights)
+{
+	char *copy = strdup(path), *folder = copy;
+	int r = copy ? -ENOENT : -ENOMEM;
+
+	while (r == -ENOENT && strcmp(folder, "/") != 0 && strcmp(folder, ".") != 0) {
+		folder = dirname(folder);
+		if (strcmp(folder, "/") != 0 && strcmp(folder, "/run") != 0)
+			r = fl_landlock_allow(l, folder, rights);
+	}
+	free(copy);
+	return r == -ENOMEM ? r : 0;
+}
+
+/* The folders of a file, of each symbolic link on the way to it, which may lead elsewhere later,
+ * and of what it leads to now. */
 static int allow_reading(struct fl_landlock *l, const char *path)
 {
-	char real[PATH_MAX];
+	char part[PATH_MAX], real[PATH_MAX];
+	struct stat st;
 	int r = allow_folder_of(l, path, READ);
 
-	if (r == 0 && path && path[0] && realpath(path, real))
+	if (!path || !path[0])
+		return r;
+	for (const char *slash = strchr(path + 1, '/'); slash && r == 0;
+	     slash = strchr(slash + 1, '/')) {
+		(void)snprintf(part, sizeof(part), "%.*s", (int)(slash - path), path);
+		if (lstat(part, &st) == 0 && S_ISLNK(st.st_mode))
+			r = allow_folder_of(l, part, READ);
+	}
+	if (r == 0 && realpath(path, real))
 		r = allow_folder_of(l, real, READ);
 	return r;
 }
 
-/* As child.c looks for programs: they may be anywhere. */
-static int allow_programs(struct fl_landlock *l)
+/* Mostly a link into /run, to what whoever writes it may not have written yet. */
+static int allow_resolver(struct fl_landlock *l)
 {
-	const char *path = getenv("PATH");
-	char *copy = strdup(path ? path : ""), *rest = copy, *folder;
+	char target[PATH_MAX];
+	ssize_t n = readlink("/etc/resolv.conf", target, sizeof(target) - 1);
+	int r = allow_reading(l, "/etc/resolv.conf");
+
+	if (r < 0 || n <= 0)
+		return r;
+	target[n] = '\0';
+	if (target[0] == '/')
+		return allow_place_of(l, target, READ);
+	return strncmp(target, "../", 3) == 0 ? allow_place_of(l, target + 2, READ) : 0;
+}
+
+/* @param list  paths separated by colons, or NULL */
+static int allow_list(struct fl_landlock *l, const char *list, unsigned int rights)
+{
+	char *copy = strdup(list ? list : ""), *rest = copy, *folder;
 	int r = copy ? 0 : -ENOMEM;
 
 	while (r == 0 && (folder = strsep(&rest, ":")))
 		if (folder[0] == '/' && folder[1])
-			r = allow(l, folder, RUN);
+			r = allow(l, folder, rights);
 	free(copy);
 	return r;
+}
+
+/* As child.c looks for programs: they may be anywhere, and links to what is elsewhere. */
+static int allow_programs(struct fl_landlock *l)
+{
+	static const char *const names[] = {"iptables-save", "iptables-restore"};
+	char real[PATH_MAX], *found;
+	int r = allow_list(l, getenv("PATH"), RUN);
+
+	for (size_t i = 0; i < FL_ARRAY_SIZE(names) && r == 0; i++) {
+		found = fl_child_which(names[i]);
+		if (found && realpath(found, real))
+			r = allow_folder_of(l, real, RUN);
+		free(found);
+	}
+	return r < 0 ? r : allow_list(l, getenv("XTABLES_LIBDIR"), RUN);
 }
 
 /* iptables makes it as root would: it must be there for a rule about it. */
@@ -115,10 +189,10 @@ static int allow_store(struct fl_landlock *l, const struct fl_options *o)
 		r = allow_reading(l, o->etcd_keyfile);
 	if (r == 0)
 		r = allow_reading(l, getenv("SSL_CERT_FILE"));
-	if (r == 0 && getenv("SSL_CERT_DIR"))
-		r = allow(l, getenv("SSL_CERT_DIR"), READ);
 	if (r == 0)
-		r = allow_reading(l, "/etc/resolv.conf"); /* mostly a link into /run */
+		r = allow_list(l, getenv("SSL_CERT_DIR"), READ);
+	if (r == 0)
+		r = allow_resolver(l);
 	if (r == 0 && strncmp(o->store, scheme, len) == 0)
 		r = allow_reading(l, o->store + len);
 	return r;
@@ -182,6 +256,23 @@ static bool is_fine(int error, const char *what)
 	return error == -EOPNOTSUPP;
 }
 
+/* iptables before nf_tables has modprobe(8) load its tables, which is not left to it in there.
+ * Where there are no modules, or they are there already, nothing happens. */
+static void load_tables(const struct fl_options *o)
+{
+	char program[] = "modprobe", quiet[] = "-q", all[] = "-a", core[] = "ip_tables",
+	     nat[] = "iptable_nat", filter[] = "iptable_filter";
+	char *const argv[] = {program, quiet, all, core, nat, filter, NULL};
+	char *save = fl_child_which("iptables-save"), real[PATH_MAX];
+	bool wanted = (o->ip_masq || o->iptables_forward_rules) && save && realpath(save, real) &&
+		      !strstr(real, "nft") && access("/proc/net/ip_tables_names", F_OK) < 0;
+	pid_t pid;
+
+	free(save);
+	if (wanted && posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ) == 0)
+		(void)waitpid(pid, NULL, 0);
+}
+
 int daemon_close_sandbox(const struct daemon *d)
 {
 	int files, calls;
@@ -196,6 +287,7 @@ int daemon_close_sandbox(const struct daemon *d)
 			d->ops->name);
 		return 0;
 	}
+	load_tables(d->opts);
 	files = close_files(d);
 	if (!is_fine(files, "Landlock's rules"))
 		return files;

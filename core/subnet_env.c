@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "base/parse.h"
+#include "base/random.h"
 
 #define FILE_MAX (64u * 1024u) /* bytes: what is behind is not looked at */
 
@@ -182,14 +183,35 @@ static int write_all(int fd, const char *bytes, size_t len)
 	return 0;
 }
 
-/* mkostemp(3) makes it 0600; runtimes that are not root read the file, too. */
 static int fill(int fd, const struct fl_buf *text)
 {
 	int r = write_all(fd, text->data, text->len);
 
 	if (r < 0)
 		return r;
-	return fchmod(fd, 0644) < 0 || fsync(fd) < 0 ? -errno : 0;
+	return fsync(fd) < 0 ? -errno : 0;
+}
+
+/* Runtimes that are not root read the file, whatever our umask is. Not by mkostemp(3) and
+ * fchmod(2), which the sandbox does not leave us. @return the descriptor, -errno */
+static int open_beside(const char *dir, const char *name, char **ret)
+{
+	int fd = -1, r = -EEXIST;
+
+	for (int i = 0; i < 100 && r == -EEXIST; i++) {
+		uint32_t number = fl_random_below(1u << 24);
+		mode_t mask;
+
+		if (asprintf(ret, "%s/.%s.%06x", dir, name, number) < 0)
+			return -ENOMEM;
+		mask = umask(0);
+		fd = open(*ret, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+		r = fd < 0 ? -errno : 0;
+		(void)umask(mask);
+		if (r < 0)
+			free(*ret);
+	}
+	return r < 0 ? r : fd;
 }
 
 /* The rename is durable once the folder is. Some filesystems cannot: the file is whole anyway. */
@@ -210,13 +232,9 @@ static int replace(const char *path, const char *dir, const struct fl_buf *text)
 	char *temp;
 	int fd, r;
 
-	if (asprintf(&temp, "%s/.%s.XXXXXX", dir, slash ? slash + 1 : path) < 0)
-		return -ENOMEM;
-	fd = mkostemp(temp, O_CLOEXEC);
-	if (fd < 0) {
-		r = -errno;
-		goto free_temp;
-	}
+	fd = open_beside(dir, slash ? slash + 1 : path, &temp);
+	if (fd < 0)
+		return fd;
 	r = fill(fd, text);
 	if (close(fd) < 0 && r == 0)
 		r = -errno;
@@ -226,8 +244,6 @@ static int replace(const char *path, const char *dir, const struct fl_buf *text)
 		(void)unlink(temp);
 	else
 		sync_folder(dir);
-
-free_temp:
 	free(temp);
 	return r;
 }

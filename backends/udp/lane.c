@@ -135,7 +135,12 @@ static void *run(void *arg)
 	struct lane *lane = arg;
 	struct epoll_event events[4];
 	bool blocked = false, going = true;
+	char name[16];
 
+	/* by the thread itself: for another one it takes writing below /proc, which a sandbox
+	 * denies */
+	(void)snprintf(name, sizeof(name), "udp-lane-%u", lane->number);
+	(void)pthread_setname_np(pthread_self(), name);
 	while (going) {
 		int n = epoll_wait(lane->epoll_fd, events, 4, -1);
 
@@ -187,18 +192,13 @@ static void lane_free(struct lane *lane)
 static int start_thread(struct lane *lane)
 {
 	sigset_t all, before;
-	char name[16];
 	int r;
 
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
 	r = -pthread_create(&lane->thread, NULL, run, lane);
 	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (r < 0)
-		return r;
-	(void)snprintf(name, sizeof(name), "udp-lane-%u", lane->number);
-	(void)pthread_setname_np(lane->thread, name);
-	return 0;
+	return r;
 }
 
 int lane_start(struct plane *plane, uint32_t number, int tun_fd, int sock, struct lane **ret)

@@ -19,6 +19,8 @@
 #define LANDLOCK_ACCESS_FS_TRUNCATE (1ULL << 14)
 #endif
 
+#define SCOPE_SIGNAL (1ULL << 1)
+
 #define READ (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
 #define MAKE                                                                                       \
 	(LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_DIR |                              \
@@ -31,6 +33,13 @@
 #define OF_FILES                                                                                   \
 	(LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_WRITE_FILE |                              \
 	 LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_TRUNCATE)
+
+/* struct landlock_ruleset_attr of ABI 6; older kernels take its beginning */
+struct ruleset {
+	uint64_t handled_access_fs;
+	uint64_t handled_access_net;
+	uint64_t scoped;
+};
 
 struct fl_landlock {
 	int abi;
@@ -52,8 +61,9 @@ static uint64_t handled_by(int abi)
 
 int fl_landlock_create(struct fl_landlock **ret)
 {
-	struct landlock_ruleset_attr attr;
+	struct ruleset attr = {0};
 	struct fl_landlock *l;
+	size_t size = sizeof(attr.handled_access_fs);
 	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 
 	if (abi <
@@ -64,8 +74,12 @@ int fl_landlock_create(struct fl_landlock **ret)
 		return -ENOMEM;
 	l->abi = (int)abi;
 	l->handled = handled_by(l->abi);
-	attr = (struct landlock_ruleset_attr){.handled_access_fs = l->handled};
-	l->fd = (int)syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
+	attr.handled_access_fs = l->handled;
+	if (l->abi >= 6) {
+		attr.scoped = SCOPE_SIGNAL;
+		size = sizeof(attr);
+	}
+	l->fd = (int)syscall(SYS_landlock_create_ruleset, &attr, size, 0);
 	if (l->fd < 0) {
 		int r = -errno;
 

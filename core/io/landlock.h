@@ -16,7 +16,8 @@ enum fl_landlock_right {
 struct fl_landlock;
 
 /**
- * Without a rule, everything is denied.
+ * Without a rule, everything is denied. Where the kernel can (ABI 6, Linux 6.12), signals reach our
+ * children alone, too.
  * @return 0, -EOPNOTSUPP (the kernel has no Landlock, or it is switched off), -EMFILE, -ENFILE,
  * -ENOMEM
  */

@@ -5,10 +5,16 @@
 #include "config.h"
 
 #include <errno.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/defs.h"
 
@@ -18,20 +24,19 @@ static const char *const allowed[] = {
 	"brk", "madvise", "membarrier", "memfd_create", "mincore", "mlock", "mlock2", "mmap",
 	"mmap2", "mprotect", "mremap", "msync", "munlock", "munmap", "arch_prctl",
 	"set_thread_area", "get_thread_area",
-	/* files */
-	"_llseek", "access", "chdir", "chmod", "close", "close_range", "copy_file_range", "creat",
-	"dup", "dup2", "dup3", "faccessat", "faccessat2", "fadvise64", "fadvise64_64", "fallocate",
-	"fchdir", "fchmod", "fchmodat", "fchmodat2", "fchown", "fchown32", "fcntl", "fcntl64",
-	"fdatasync", "fgetxattr", "flock", "fstat", "fstat64", "fstatat64", "fstatfs", "fstatfs64",
-	"fsync", "ftruncate", "ftruncate64", "getcwd", "getdents", "getdents64", "getxattr",
-	"lgetxattr", "link", "linkat", "lseek", "lstat", "lstat64", "mkdir", "mkdirat",
-	"newfstatat", "open", "openat", "openat2", "pread64", "preadv", "preadv2", "pwrite64",
-	"pwritev", "pwritev2", "read", "readahead", "readlink", "readlinkat", "readv", "rename",
-	"renameat", "renameat2", "rmdir", "sendfile", "sendfile64", "splice", "stat", "stat64",
-	"statfs", "statfs64", "statx", "symlink", "symlinkat", "sync_file_range", "syncfs", "tee",
-	"truncate", "truncate64", "umask", "unlink", "unlinkat", "utime", "utimensat",
-	"utimensat_time64", "utimes", "futimesat", "write", "writev", "inotify_add_watch",
-	"inotify_init", "inotify_init1", "inotify_rm_watch", "ioctl",
+	/* files; neither modes, owners and times nor lengths by name: Landlock does not look at
+	   them */
+	"_llseek", "access", "chdir", "close", "close_range", "copy_file_range", "creat", "dup",
+	"dup2", "dup3", "faccessat", "faccessat2", "fadvise64", "fadvise64_64", "fallocate",
+	"fchdir", "fcntl", "fcntl64", "fdatasync", "fgetxattr", "flock", "fstat", "fstat64",
+	"fstatat64", "fstatfs", "fstatfs64", "fsync", "ftruncate", "ftruncate64", "getcwd",
+	"getdents", "getdents64", "getxattr", "lgetxattr", "lseek", "lstat", "lstat64", "mkdir",
+	"mkdirat", "newfstatat", "open", "openat", "openat2", "pread64", "preadv", "preadv2",
+	"pwrite64", "pwritev", "pwritev2", "read", "readahead", "readlink", "readlinkat", "readv",
+	"rename", "renameat", "renameat2", "rmdir", "sendfile", "sendfile64", "splice", "stat",
+	"stat64", "statfs", "statfs64", "statx", "sync_file_range", "syncfs", "tee", "umask",
+	"unlink", "unlinkat", "write", "writev", "inotify_add_watch", "inotify_init",
+	"inotify_init1", "inotify_rm_watch", "ioctl",
 	/* waiting */
 	"epoll_create", "epoll_create1", "epoll_ctl", "epoll_ctl_old", "epoll_pwait",
 	"epoll_pwait2", "epoll_wait", "epoll_wait_old", "eventfd", "eventfd2", "poll", "ppoll",
@@ -115,6 +120,25 @@ static int allow_by_argument(scmp_filter_ctx filter)
 	return r;
 }
 
+/* What types into the terminal that a foreground flanneld was started from. The kernel looks at 32
+ * bits of it. */
+static int deny_typing(scmp_filter_ctx filter)
+{
+	static const unsigned int denied[] = {TIOCSTI, TIOCLINUX};
+	int r = 0;
+
+	for (size_t i = 0; i < FL_ARRAY_SIZE(denied) && r == 0; i++) {
+		struct scmp_arg_cmp same = {.arg = 1,
+					    .op = SCMP_CMP_MASKED_EQ,
+					    .datum_a = UINT32_MAX,
+					    .datum_b = denied[i]};
+
+		r = seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(ioctl), 1,
+					   &same);
+	}
+	return r;
+}
+
 /* Threads that run already are bound as well: udp's, and the resolver's. */
 static int set_attributes(scmp_filter_ctx filter)
 {
@@ -129,28 +153,45 @@ static int set_attributes(scmp_filter_ctx filter)
 	return r;
 }
 
-/* libseccomp says ECANCELED for what the kernel has refused. */
-static int load(scmp_filter_ctx filter)
+/* As libseccomp calls all that the kernel refuses by one name. */
+static bool has_filters(void)
 {
-	int r = seccomp_load(filter);
+	const uint32_t action = SECCOMP_RET_ERRNO;
 
-	return r == -ECANCELED || r == -EINVAL || r == -ENOSYS ? -EOPNOTSUPP : r;
+	return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0 ||
+	       errno == EINVAL; /* Linux before 4.14 */
 }
 
-int fl_seccomp_enforce(void)
+static int enforce(uint32_t otherwise, int (*fill)(scmp_filter_ctx filter))
 {
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(ENOSYS));
+	scmp_filter_ctx filter = seccomp_init(otherwise);
 	int r;
 
 	if (!filter)
 		return -ENOMEM;
 	r = set_attributes(filter);
 	if (r == 0)
-		r = allow_by_name(filter);
+		r = fill(filter);
 	if (r == 0)
-		r = allow_by_argument(filter);
-	if (r == 0)
-		r = load(filter);
+		r = seccomp_load(filter);
 	seccomp_release(filter);
 	return r;
+}
+
+static int fill_allowed(scmp_filter_ctx filter)
+{
+	int r = allow_by_name(filter);
+
+	return r < 0 ? r : allow_by_argument(filter);
+}
+
+/* Of two filters the stricter one counts; behind the second one there is no way to add one. */
+int fl_seccomp_enforce(void)
+{
+	int r;
+
+	if (!has_filters())
+		return -EOPNOTSUPP;
+	r = enforce(SCMP_ACT_ALLOW, deny_typing);
+	return r < 0 ? r : enforce(SCMP_ACT_ERRNO(ENOSYS), fill_allowed);
 }

@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -17,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -32,6 +34,8 @@
 #define MISSING 200 /* the kernel, or a tool that stands in for it, has no such thing */
 
 static char folder[] = "/tmp/fl-sandbox-XXXXXX";
+
+static int abi; /* of Landlock, in a child that is enclosed */
 
 static const char *path(const char *name)
 {
@@ -99,12 +103,13 @@ static int enclosed(void)
 				      FL_LANDLOCK_READ | FL_LANDLOCK_WRITE | FL_LANDLOCK_CREATE |
 					      FL_LANDLOCK_REMOVE);
 	if (r == 0)
-		r = fl_landlock_allow(l, path("gone"), FL_LANDLOCK_REMOVE);
+		r = fl_landlock_allow(l, path("gone"), FL_LANDLOCK_CREATE | FL_LANDLOCK_REMOVE);
 	if (r == 0 && fl_landlock_allow(l, path("nothing"), FL_LANDLOCK_READ) != -ENOENT)
 		r = -EBADF;
 	if (r == 0)
 		r = fl_landlock_enforce(l);
 	fl_landlock_destroy(l);
+	abi = r;
 	return r < 0 ? -r : 0;
 }
 
@@ -121,7 +126,9 @@ ENCLOSED(writes_what_is_read, opened("read/file", O_WRONLY))
 ENCLOSED(makes_beside_it, opened("read/new", O_WRONLY | O_CREAT))
 ENCLOSED(removes_what_is_read, unlink(path("read/file")) < 0 ? errno : 0)
 ENCLOSED(reads_elsewhere, opened("other", O_RDONLY))
-ENCLOSED(truncates_elsewhere, truncate(path("other"), 0) < 0 ? errno : 0)
+ENCLOSED(truncates_elsewhere, abi < 3 ? MISSING : truncate(path("other"), 0) < 0 ? errno : 0)
+ENCLOSED(signals_others, abi < 6 ? MISSING : kill(getppid(), 0) < 0 ? errno : 0)
+ENCLOSED(signals_itself, kill(getpid(), 0) < 0 ? errno : 0)
 ENCLOSED(writes_the_one, opened("kept", O_WRONLY))
 ENCLOSED(reads_the_one, opened("kept", O_RDONLY))
 ENCLOSED(makes, opened("made/new", O_RDWR | O_CREAT))
@@ -185,7 +192,14 @@ static void what_is_open_already_stays_open(void **state)
 static void a_file_may_be_truncated_by_who_writes_it_alone(void **state)
 {
 	(void)state;
-	assert_errno(truncates_elsewhere, EACCES); /* ABI 3, of Linux 6.2 */
+	assert_errno(truncates_elsewhere, EACCES);
+}
+
+static void signals_reach_nobody_else(void **state)
+{
+	(void)state;
+	assert_errno(signals_itself, 0);
+	assert_errno(signals_others, EPERM);
 }
 
 /* ---- seccomp ---- */
@@ -219,6 +233,10 @@ FILTERED(queues_by_io_uring, (int)syscall(SYS_io_uring_setup, 1, NULL))
 FILTERED(takes_keys, (int)syscall(SYS_add_key, "user", "fl", "x", 1, -1))
 FILTERED(clones_a_namespace, (int)syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0))
 FILTERED(clones_unseen, (int)syscall(SYS_clone3, NULL, 0))
+FILTERED(makes_a_file_setuid, chmod(path("other"), 04755))
+FILTERED(makes_it_another_s, chown(path("other"), 65534, 65534))
+FILTERED(types_into_a_terminal, ioctl(0, TIOCSTI, "x"))
+FILTERED(types_with_spare_bits, (int)syscall(SYS_ioctl, 0L, 0xf00000000L | TIOCSTI, "x"))
 FILTERED(opens_a_crypto_socket, socket(AF_ALG, SOCK_SEQPACKET, 0))
 
 static void what_a_kernel_is_taken_over_with_is_not_there(void **state)
@@ -237,12 +255,18 @@ static void what_a_kernel_is_taken_over_with_is_not_there(void **state)
 	assert_errno(clones_a_namespace, ENOSYS);
 	assert_errno(clones_unseen, ENOSYS);
 	assert_errno(opens_a_crypto_socket, ENOSYS);
+	assert_errno(makes_a_file_setuid, ENOSYS);
+	assert_errno(makes_it_another_s, ENOSYS);
+	assert_errno(types_into_a_terminal, ENOSYS);
+	assert_errno(types_with_spare_bits, ENOSYS);
 }
 
 FILTERED(has_unix_sockets, socket(AF_UNIX, SOCK_STREAM, 0))
 FILTERED(has_inet_sockets, socket(AF_INET, SOCK_DGRAM, 0))
 FILTERED(has_inet6_sockets, socket(AF_INET6, SOCK_STREAM, 0))
 FILTERED(has_netlink_sockets, socket(AF_NETLINK, SOCK_RAW, 0))
+FILTERED(asks_a_terminal,
+	 ioctl(0, TIOCGWINSZ, &(struct winsize){0}) < 0 && errno == ENOSYS ? -1 : 0)
 
 static void what_it_lives_on_is_left(void **state)
 {
@@ -251,6 +275,7 @@ static void what_it_lives_on_is_left(void **state)
 	assert_errno(has_inet_sockets, 0);
 	assert_errno(has_inet6_sockets, 0);
 	assert_errno(has_netlink_sockets, 0);
+	assert_errno(asks_a_terminal, 0);
 }
 
 static void *nothing(void *arg)
@@ -368,6 +393,7 @@ int main(void)
 		cmocka_unit_test(nothing_leaves_its_folder),
 		cmocka_unit_test(what_is_open_already_stays_open),
 		cmocka_unit_test(a_file_may_be_truncated_by_who_writes_it_alone),
+		cmocka_unit_test(signals_reach_nobody_else),
 		cmocka_unit_test(what_a_kernel_is_taken_over_with_is_not_there),
 		cmocka_unit_test(what_it_lives_on_is_left),
 		cmocka_unit_test(threads_and_programs_start),

@@ -7,13 +7,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <flanneld/backend.h>
+#include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -55,6 +59,7 @@ static void try_files(const char *secret, const char *folder)
 	say("write into /etc", touch("/etc/flanneld-probe", O_WRONLY | O_CREAT));
 	say("write into /tmp", touch("/tmp/flanneld-probe", O_WRONLY | O_CREAT));
 	say("write into /run", touch("/run/flanneld-probe", O_WRONLY | O_CREAT));
+	say("have root's rights given to it", chmod(secret, 04755));
 	say("set a sysctl", touch("/proc/sys/kernel/core_pattern", O_WRONLY));
 	(void)snprintf(path, sizeof(path), "%s/probe", folder);
 	say("write beside subnet.env", touch(path, O_WRONLY | O_CREAT));
@@ -73,6 +78,22 @@ static void try_calls(void)
 	say("load BPF", (int)syscall(SYS_bpf, -1, NULL, 0));
 	say("set the clock", (int)syscall(SYS_clock_settime, 0, NULL));
 	say("a socket of another family", socket(AF_ALG, -1, 0));
+	say("type into a terminal", ioctl(-1, TIOCSTI, "x"));
+	say("signal a stranger", kill(1, 0));
+}
+
+static void *read_secret(void *path)
+{
+	say("have a thread read it", touch(path, O_RDONLY));
+	return NULL;
+}
+
+static void try_thread(char *secret)
+{
+	pthread_t thread;
+
+	if (pthread_create(&thread, NULL, read_secret, secret) == 0)
+		(void)pthread_join(thread, NULL);
 }
 
 static int create(struct fl_env *env, const struct fl_json *conf, struct fl_backend **ret)
@@ -90,6 +111,7 @@ static int create(struct fl_env *env, const struct fl_json *conf, struct fl_back
 	if (!*ret)
 		return -ENOMEM;
 	try_files(secret, folder);
+	try_thread((char *)secret);
 	try_calls();
 	return 0;
 }
