@@ -101,8 +101,8 @@ static int allow_place_of(struct fl_landlock *l, const char *path, unsigned int 
 	return r == -ENOMEM ? r : 0;
 }
 
-/* The folders of a file, of each symbolic link on the way to it, which may lead elsewhere later,
- * and of what it leads to now. */
+/* The folders of a file, of each symbolic link on the way to it, which may lead elsewhere later
+ * (but for those in the root, which would open all), and of what it leads to now. */
 static int allow_reading(struct fl_landlock *l, const char *path)
 {
 	char part[PATH_MAX], real[PATH_MAX];
@@ -114,7 +114,7 @@ static int allow_reading(struct fl_landlock *l, const char *path)
 	for (const char *slash = strchr(path + 1, '/'); slash && r == 0;
 	     slash = strchr(slash + 1, '/')) {
 		(void)snprintf(part, sizeof(part), "%.*s", (int)(slash - path), path);
-		if (lstat(part, &st) == 0 && S_ISLNK(st.st_mode))
+		if (lstat(part, &st) == 0 && S_ISLNK(st.st_mode) && strrchr(part, '/') > part)
 			r = allow_folder_of(l, part, READ);
 	}
 	if (r == 0 && realpath(path, real))

@@ -326,6 +326,24 @@ def test_another_file_system_is_out_of_reach_and_all_stays(file, mounted_over):
     host.wait_peers(peer)
 
 
+def test_a_link_that_is_switched_is_followed(file):
+    """Where it leads to now was never within reach of the sandbox by its own name."""
+    host, folder = file.world.host(), os.path.dirname(file.path)
+    file.add(1, host.address)
+    for version in "one", "two":
+        os.mkdir(f"{folder}/{version}")
+    os.symlink("one", f"{folder}/current")
+    file.path = f"{folder}/current/network.json"
+    file.replace()
+    file.start(host)
+    peer = file.peer(200)
+    file.path = f"{folder}/two/network.json"
+    file.replace()
+    os.symlink("two", f"{folder}/next")
+    os.rename(f"{folder}/next", f"{folder}/current")
+    host.wait_peers(peer)
+
+
 def test_peers_are_found_after_the_folder_was_moved_into_place(file):
     host = file.world.host()
     file.add(1, host.address)
