@@ -166,12 +166,14 @@ void daemon_backend_done(struct daemon *d);
 /* Have the backend's UDP ports open to peers alone, if that is wanted. @return 0 or -errno; it was
  * said */
 int daemon_filter_peers(struct daemon *d);
-
-/** daemon_sandbox.c: nothing is reached from now on but what is needed. Says what is wrong. */
-int daemon_close_sandbox(const struct daemon *d);
 /* What the filter keeps out stays out. */
 void daemon_filter_done(struct daemon *d);
 /* Of an earlier config; we only say so. */
 void daemon_say_leftovers(const struct daemon *d);
+
+/* ---- daemon_sandbox.c */
+
+/* Nothing is reached from now on but what is needed. @return 0 or -errno; it was said */
+int daemon_close_sandbox(const struct daemon *d);
 
 #endif

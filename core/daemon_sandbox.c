@@ -11,17 +11,14 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "daemon_health.h"
-#include "io/child.h"
 #include "io/landlock.h"
 #include "io/seccomp.h"
 
@@ -107,10 +104,11 @@ static int allow_reading(struct fl_landlock *l, const char *path)
 {
 	char part[PATH_MAX], real[PATH_MAX];
 	struct stat st;
-	int r = allow_folder_of(l, path, READ);
+	int r;
 
 	if (!path || !path[0])
-		return r;
+		return 0;
+	r = allow_folder_of(l, path, READ);
 	for (const char *slash = strchr(path + 1, '/'); slash && r == 0;
 	     slash = strchr(slash + 1, '/')) {
 		(void)snprintf(part, sizeof(part), "%.*s", (int)(slash - path), path);
@@ -150,19 +148,17 @@ static int allow_list(struct fl_landlock *l, const char *list, unsigned int righ
 	return r;
 }
 
-/* As child.c looks for programs: they may be anywhere, and links to what is elsewhere. */
-static int allow_programs(struct fl_landlock *l)
+/* Wherever PATH leads; those that are run may be links to what is elsewhere. */
+static int allow_programs(struct fl_landlock *l, const struct fl_firewall *fw)
 {
-	static const char *const names[] = {"iptables-save", "iptables-restore"};
-	char real[PATH_MAX], *found;
+	const char *programs[2];
+	char real[PATH_MAX];
 	int r = allow_list(l, getenv("PATH"), RUN);
 
-	for (size_t i = 0; i < FL_ARRAY_SIZE(names) && r == 0; i++) {
-		found = fl_child_which(names[i]);
-		if (found && realpath(found, real))
+	fl_firewall_programs(fw, programs);
+	for (size_t i = 0; i < FL_ARRAY_SIZE(programs) && r == 0; i++)
+		if (programs[i] && realpath(programs[i], real))
 			r = allow_folder_of(l, real, RUN);
-		free(found);
-	}
 	return r < 0 ? r : allow_list(l, getenv("XTABLES_LIBDIR"), RUN);
 }
 
@@ -179,23 +175,13 @@ static int allow_lock(struct fl_landlock *l)
 
 static int allow_store(struct fl_landlock *l, const struct fl_options *o)
 {
-	static const char scheme[] = "file://";
-	const size_t len = sizeof(scheme) - 1;
-	int r = allow_reading(l, o->etcd_cafile);
+	const char *const files[] = {o->etcd_cafile, o->etcd_certfile, o->etcd_keyfile,
+				     getenv("SSL_CERT_FILE"), fl_store_path_of(o->store)};
+	int r = allow_list(l, getenv("SSL_CERT_DIR"), READ);
 
-	if (r == 0)
-		r = allow_reading(l, o->etcd_certfile);
-	if (r == 0)
-		r = allow_reading(l, o->etcd_keyfile);
-	if (r == 0)
-		r = allow_reading(l, getenv("SSL_CERT_FILE"));
-	if (r == 0)
-		r = allow_list(l, getenv("SSL_CERT_DIR"), READ);
-	if (r == 0)
-		r = allow_resolver(l);
-	if (r == 0 && strncmp(o->store, scheme, len) == 0)
-		r = allow_reading(l, o->store + len);
-	return r;
+	for (size_t i = 0; i < FL_ARRAY_SIZE(files) && r == 0; i++)
+		r = allow_reading(l, files[i]);
+	return r < 0 ? r : allow_resolver(l);
 }
 
 /* What cannot be made now is said when it is written. */
@@ -221,7 +207,7 @@ static int allow_all(struct fl_landlock *l, const struct daemon *d)
 	if (r == 0)
 		r = allow(l, o->backend_dir, RUN);
 	if (r == 0)
-		r = allow_programs(l);
+		r = allow_programs(l, d->firewall);
 	if (r == 0)
 		r = allow_lock(l);
 	if (r == 0)
@@ -256,23 +242,6 @@ static bool is_fine(int error, const char *what)
 	return error == -EOPNOTSUPP;
 }
 
-/* iptables before nf_tables has modprobe(8) load its tables, which is not left to it in there.
- * Where there are no modules, or they are there already, nothing happens. */
-static void load_tables(const struct fl_options *o)
-{
-	char program[] = "modprobe", quiet[] = "-q", all[] = "-a", core[] = "ip_tables",
-	     nat[] = "iptable_nat", filter[] = "iptable_filter";
-	char *const argv[] = {program, quiet, all, core, nat, filter, NULL};
-	char *save = fl_child_which("iptables-save"), real[PATH_MAX];
-	bool wanted = (o->ip_masq || o->iptables_forward_rules) && save && realpath(save, real) &&
-		      !strstr(real, "nft") && access("/proc/net/ip_tables_names", F_OK) < 0;
-	pid_t pid;
-
-	free(save);
-	if (wanted && posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ) == 0)
-		(void)waitpid(pid, NULL, 0);
-}
-
 int daemon_close_sandbox(const struct daemon *d)
 {
 	int files, calls;
@@ -287,7 +256,7 @@ int daemon_close_sandbox(const struct daemon *d)
 			d->ops->name);
 		return 0;
 	}
-	load_tables(d->opts);
+	fl_firewall_load_tables(d->firewall);
 	files = close_files(d);
 	if (!is_fine(files, "Landlock's rules"))
 		return files;

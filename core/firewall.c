@@ -4,9 +4,12 @@
 
 #include <errno.h>
 #include <ev.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/backoff.h"
 #include "base/buf.h"
@@ -174,20 +177,23 @@ static void on_restored(void *owner, const struct fl_child_result *res)
 
 /* --- read */
 
-/* Before there is a table, the program's own name has to tell: iptables-save leads to
- * xtables-nft-multi, to xtables-legacy-multi, or, before 1.8, to what is legacy now. */
+/* iptables-save leads to xtables-nft-multi, to xtables-legacy-multi, or, before 1.8, to what is
+ * legacy now. */
+static bool is_named_nft(const struct fl_firewall *fw)
+{
+	char *real = realpath(fw->save_path, NULL);
+	bool nft = real && strstr(real, "nft");
+
+	free(real);
+	return nft;
+}
+
+/* Before there is a table, the program's own name has to tell. */
 static bool is_legacy(const struct fl_firewall *fw, const char *save)
 {
 	enum fl_firewall_kind kind = fl_firewall_rules_kind(save);
-	char *real;
-	bool nft;
 
-	if (kind != FL_FIREWALL_UNKNOWN)
-		return kind == FL_FIREWALL_LEGACY;
-	real = realpath(fw->save_path, NULL);
-	nft = real && strstr(real, "nft");
-	free(real);
-	return !nft;
+	return kind == FL_FIREWALL_UNKNOWN ? !is_named_nft(fw) : kind == FL_FIREWALL_LEGACY;
 }
 
 static int compare(struct fl_firewall *fw, const struct fl_child_result *res)
@@ -351,6 +357,25 @@ int fl_firewall_create(struct ev_loop *loop, const struct fl_firewall_conf *conf
 	}
 	*ret = fw;
 	return 0;
+}
+
+void fl_firewall_programs(const struct fl_firewall *fw, const char *ret[2])
+{
+	ret[0] = fw->save_path;
+	ret[1] = fw->restore_path;
+}
+
+void fl_firewall_load_tables(const struct fl_firewall *fw)
+{
+	char program[] = "modprobe", quiet[] = "-q", all[] = "-a", core[] = "ip_tables",
+	     nat[] = "iptable_nat", filter[] = "iptable_filter";
+	char *const argv[] = {program, quiet, all, core, nat, filter, NULL};
+	bool wanted = (fw->conf.masq || fw->conf.forward) && fw->save_path && !is_named_nft(fw) &&
+		      access("/proc/net/ip_tables_names", F_OK) < 0;
+	pid_t pid;
+
+	if (wanted && posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ) == 0)
+		(void)waitpid(pid, NULL, 0);
 }
 
 void fl_firewall_destroy(struct fl_firewall *fw)

@@ -28,6 +28,14 @@ struct fl_firewall_listener {
  */
 int fl_firewall_create(struct ev_loop *loop, const struct fl_firewall_conf *conf,
 		       struct fl_firewall_listener *listener, struct fl_firewall **ret, char **why);
+/** The paths of iptables-save and iptables-restore, borrowed; NULL where it has none. */
+void fl_firewall_programs(const struct fl_firewall *fw, const char *ret[2]);
+/**
+ * The legacy iptables has modprobe(8) load its tables, which a sandbox does not leave to it: have
+ * them loaded before, and wait for that. Where there are no modules, or they are there already,
+ * nothing happens.
+ */
+void fl_firewall_load_tables(const struct fl_firewall *fw);
 /** How often rules that others had changed were put right. */
 uint64_t fl_firewall_repairs(const struct fl_firewall *fw);
 /** Rules stay. NULL is a no-op. */

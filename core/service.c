@@ -18,6 +18,7 @@
 #include "daemon.h"
 #include "io/detach.h"
 #include "options.h"
+#include "subnet_env.h"
 
 /* The network's state, and raw sockets. */
 #define CAPS_KEPT (FL_CAP(CAP_NET_ADMIN) | FL_CAP(CAP_NET_RAW))
@@ -108,16 +109,6 @@ static int go_into_background(struct service *s)
 
 /* --- privileges */
 
-/* The folder of subnet.env; owned, "." if it has none. */
-static char *subnet_folder(const struct fl_options *o)
-{
-	const char *slash = strrchr(o->subnet_file, '/');
-
-	if (slash == o->subnet_file)
-		return strdup("/");
-	return slash ? strndup(o->subnet_file, (size_t)(slash - o->subnet_file)) : strdup(".");
-}
-
 /* /run is root's, and empty after each boot. One that is there already is not ours to give away. */
 static void give_subnet_folder(const char *folder, const struct fl_user *user)
 {
@@ -158,7 +149,7 @@ static enum fl_exit become_user(const struct fl_options *o)
 		fl_err("service", "--user=%s: %s", o->user, why);
 		return FL_EXIT_USAGE;
 	}
-	folder = subnet_folder(o);
+	folder = fl_subnet_env_folder(o->subnet_file);
 	if (!folder)
 		return FL_EXIT_FAULT;
 	give_subnet_folder(folder, &user);

@@ -248,8 +248,7 @@ static int replace(const char *path, const char *dir, const struct fl_buf *text)
 	return r;
 }
 
-/* Owned; NULL: no memory. */
-static char *folder_of(const char *path)
+char *fl_subnet_env_folder(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 
@@ -260,7 +259,7 @@ static char *folder_of(const char *path)
 
 int fl_subnet_env_make_folder(const char *path)
 {
-	char *dir = folder_of(path);
+	char *dir = fl_subnet_env_folder(path);
 	int r = dir ? make_folders(dir) : -ENOMEM;
 
 	free(dir);
@@ -277,7 +276,7 @@ static int write_text(const char *path, const struct fl_buf *text)
 		return -EISDIR;
 	if (is_there_already(path, text))
 		return 0;
-	dir = folder_of(path);
+	dir = fl_subnet_env_folder(path);
 	if (!dir)
 		return -ENOMEM;
 	r = make_folders(dir);

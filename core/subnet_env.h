@@ -27,6 +27,9 @@ int fl_subnet_env_read(const char *path, struct fl_subnet_env *ret);
  */
 int fl_subnet_env_write(const char *path, const struct fl_subnet_env *env);
 
+/** The folder of @p path, "." if it names none. @return owned; NULL: no memory */
+char *fl_subnet_env_folder(const char *path);
+
 /** Make the folder of @p path, and those that it is in, as fl_subnet_env_write() does. */
 int fl_subnet_env_make_folder(const char *path);
 

@@ -9,8 +9,8 @@ int fl_ask_open(const struct fl_store_conf *conf, struct fl_ask **ret, char **wh
 
 	if (r < 0)
 		return r;
-	return conf->url && conf->url[0] == 'f' ? fl_file_ask_open(conf, ret, why)
-						: fl_etcd_ask_open(conf, ret, why);
+	return conf->url && fl_store_path_of(conf->url) ? fl_file_ask_open(conf, ret, why)
+							: fl_etcd_ask_open(conf, ret, why);
 }
 
 void fl_ask_close(struct fl_ask *a)

@@ -392,13 +392,20 @@ static void destroy(struct fl_store *s)
 	free(f);
 }
 
+const char *fl_store_path_of(const char *url)
+{
+	const size_t len = sizeof(SCHEME) - 1;
+
+	return strncmp(url, SCHEME, len) == 0 ? url + len : NULL;
+}
+
 static int check_url(const char *url, char **why)
 {
-	const char *path = url + sizeof(SCHEME) - 1;
+	const char *path = fl_store_path_of(url);
 	size_t len = strlen(url);
 
-	if (strncmp(url, SCHEME, sizeof(SCHEME) - 1) == 0 && path[0] == '/' && len < PATH_MAX &&
-	    url[len - 1] != '/' && !strpbrk(path, "%?#"))
+	if (path && path[0] == '/' && len < PATH_MAX && url[len - 1] != '/' &&
+	    !strpbrk(path, "%?#"))
 		return 0;
 	*why = strdup("must be " SCHEME "/PATH, the absolute path of a file, without %, ? and #");
 	return *why ? -EINVAL : -ENOMEM;
@@ -419,7 +426,7 @@ static int create(struct ev_loop *loop, const struct fl_store_conf *conf,
 	f->loop = loop;
 	f->conf = conf;
 	ev_init(&f->work, on_work);
-	f->path = strdup(conf->url + sizeof(SCHEME) - 1);
+	f->path = strdup(fl_store_path_of(conf->url));
 	if (!f->path) {
 		destroy(&f->store);
 		return -ENOMEM;

@@ -11,8 +11,6 @@
 #include "store/file_content.h"
 #include "store/store.h"
 
-#define SCHEME "file://"
-
 struct file_ask {
 	struct fl_ask ask;
 	const char *path; /* of conf's */
@@ -137,7 +135,7 @@ int fl_file_ask_open(const struct fl_store_conf *conf, struct fl_ask **ret, char
 	if (!f)
 		return -ENOMEM;
 	f->ask.ops = &ops;
-	f->path = conf->url + strlen(SCHEME);
+	f->path = fl_store_path_of(conf->url);
 	f->ask.place = f->path;
 	*ret = &f->ask;
 	return 0;

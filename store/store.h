@@ -136,6 +136,9 @@ struct fl_store {
  */
 int fl_store_check_url(const char *url, char **why);
 
+/** The path in a URL "file:///PATH", within it; NULL if it is none. */
+const char *fl_store_path_of(const char *url);
+
 /**
  * Create the store that @p conf->url asks for (the table of stores is in store.c).
  * @param why  set on -EINVAL: which setting is wrong, one line, owned by the caller

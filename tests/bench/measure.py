@@ -1,4 +1,5 @@
 # tests/bench/measure.py - the measurements themselves. Each starts from a fresh host.
+import contextlib
 import os
 import random
 import statistics
@@ -102,26 +103,33 @@ def _wait_for_rows(d, watch, rows, timeout_s):
     return at - d.begin
 
 
+@contextlib.contextmanager
+def _filled(bench, member, n, flags):
+    """A daemon whose rows of n leases stand, and the seconds that took. Who uses it stops it."""
+    rows = Rows(n)
+    with netns.Host(member.ns) as host, rtnl.Watch(host.ns, rtnl.RTMGRP_IPV4_ROUTE) as watch:
+        with bench.daemon(host, flags) as d:
+            took = _wait_for_rows(d, watch, rows, 60 + n / 250)
+            d.wait_for_subnet_env()
+            yield d, took
+            member.delete(d.subnet())
+
+
 def fill(bench, n):
     """Start with n leases in etcd; rows, memory, CPU time, and rest. @return one run's figures"""
-    rows = Rows(n)
-    with netns.Host(bench.etcd.ns) as host, rtnl.Watch(host.ns, rtnl.RTMGRP_IPV4_ROUTE) as watch:
-        with bench.daemon(host, bench.QUIET) as d:
-            run = {"rows_s": _wait_for_rows(d, watch, rows, 60 + n / 250)}
-            d.wait_for_subnet_env()
-            run["cpu_s"] = d.cpu_s()
-            time.sleep(AT_REST_S)
-            d.must_run()
-            run["memory_kib"] = d.memory_kib()
-            run["stop_s"] = d.stop()
-            bench.etcd.delete(d.subnet())
+    with _filled(bench, bench.etcd, n, bench.QUIET) as (d, took):
+        run = {"rows_s": took, "cpu_s": d.cpu_s()}
+        time.sleep(AT_REST_S)
+        d.must_run()
+        run["memory_kib"] = d.memory_kib()
+        run["stop_s"] = d.stop()
     return run
 
 
 def apis(bench, n):
     """Starts with n leases, over v2 and v3 in turns, of one etcd that holds them in both.
     @return {API: [seconds until all rows stand]}"""
-    rows, times, usual = Rows(n), {}, etcd.API
+    times, usual = {}, etcd.API
     folder = os.path.join(bench.folder, "both")
     os.makedirs(folder, exist_ok=True)
     member = etcd.Etcd(folder)
@@ -131,13 +139,9 @@ def apis(bench, n):
             member.load(n)
         for _ in range(bench.opts.pairs):
             for name, etcd.API in wire.APIS.items():
-                with netns.Host(member.ns) as host, rtnl.Watch(
-                        host.ns, rtnl.RTMGRP_IPV4_ROUTE) as watch, bench.daemon(
-                            host, (*bench.QUIET, f"--etcd-api={name}")) as d:
-                    times.setdefault(name, []).append(_wait_for_rows(d, watch, rows, 60 + n / 250))
-                    d.wait_for_subnet_env()
+                with _filled(bench, member, n, (*bench.QUIET, f"--etcd-api={name}")) as (d, took):
+                    times.setdefault(name, []).append(took)
                     d.stop()
-                    member.delete(d.subnet())
     finally:
         etcd.API = usual
         member.close()
@@ -146,18 +150,15 @@ def apis(bench, n):
 
 def rest(bench, n):
     """Wake-ups and CPU time per second while nothing happens."""
-    with netns.Host(bench.etcd.ns) as host, rtnl.Watch(host.ns, rtnl.RTMGRP_IPV4_ROUTE) as watch:
-        with bench.daemon(host, ()) as d:
-            _wait_for_rows(d, watch, Rows(n), 60 + n / 250)
-            time.sleep(SETTLED_S)
-            wakeups, cpu, begin = d.wakeups(), d.cpu_s(), time.monotonic()
-            time.sleep(bench.opts.idle)
-            took = time.monotonic() - begin
-            d.must_run()
-            result = {"wakeups_per_s": (d.wakeups() - wakeups) / took,
-                      "cpu_ms_per_s": (d.cpu_s() - cpu) * 1000 / took}
-            d.stop()
-            bench.etcd.delete(d.subnet())
+    with _filled(bench, bench.etcd, n, ()) as (d, _):
+        time.sleep(SETTLED_S)
+        wakeups, cpu, begin = d.wakeups(), d.cpu_s(), time.monotonic()
+        time.sleep(bench.opts.idle)
+        took = time.monotonic() - begin
+        d.must_run()
+        result = {"wakeups_per_s": (d.wakeups() - wakeups) / took,
+                  "cpu_ms_per_s": (d.cpu_s() - cpu) * 1000 / took}
+        d.stop()
     return result
 
 

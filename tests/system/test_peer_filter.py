@@ -15,8 +15,7 @@ FLAG = "--peer-filter"
 
 
 def table(host):
-    """The table's parts, by kind; None if there is none. nft reads tables, sets and rules one after
-    the other: of a table that is written meanwhile, as a whole, it may list the name alone."""
+    """The table's parts, by kind; None if there is none."""
     done = host.netns.run("nft", "-j", "list", "table", "ip", TABLE, check=False)
     if done.returncode != 0:
         return None
@@ -24,12 +23,14 @@ def table(host):
     for item in json.loads(done.stdout)["nftables"]:
         ((kind, part),) = item.items()
         parts[kind] = part
-    return parts if "set" in parts else None
+    return parts
 
 
 def admitted(host):
+    """None if there is no table. nft reads tables, sets and rules one after the other: of a table
+    that is written meanwhile, as a whole, it may list the name alone, which is none yet."""
     found = table(host)
-    return found and set(found["set"].get("elem", []))
+    return set(found["set"].get("elem", [])) if found and "set" in found else None
 
 
 def dropped(host):

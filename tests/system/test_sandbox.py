@@ -37,20 +37,19 @@ LEFT = ("write beside subnet.env", "remove it", "read /etc", "start a program")
 def threads(host):
     """(seccomp mode, no_new_privs) of each of its threads: proc(5), status."""
     found = []
-    for task in os.listdir(f"/proc/{host.daemon.pid}/task"):
-        with open(f"/proc/{host.daemon.pid}/task/{task}/status", encoding="ascii") as file:
-            fields = dict(line.rstrip("\n").split(":\t", 1) for line in file)
+    for status in of_each_thread(host, "status"):
+        fields = dict(line.split(":\t", 1) for line in status.splitlines())
         found.append((int(fields["Seccomp"]), int(fields["NoNewPrivs"])))
     return found
 
 
 def names(host):
-    return {open_text(f"/proc/{host.daemon.pid}/task/{task}/comm").rstrip()
-            for task in os.listdir(f"/proc/{host.daemon.pid}/task")}
+    return {comm.rstrip() for comm in of_each_thread(host, "comm")}
 
 
-def open_text(path):
-    return pathlib.Path(path).read_text(encoding="ascii")
+def of_each_thread(host, file):
+    return [host.daemon.proc_file(f"task/{task}/{file}").decode()
+            for task in os.listdir(f"/proc/{host.daemon.pid}/task")]
 
 
 @pytest.fixture

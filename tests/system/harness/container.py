@@ -8,7 +8,7 @@ import subprocess
 import threading
 
 from .netns import Netns
-from .wait import TIMEOUT, wait_until
+from .wait import wait_until
 
 
 class Container:
@@ -37,10 +37,10 @@ class Container:
             "ping", "-n", "-q", "-c", "1", "-W", "1", *options, address, check=False)
         return done.returncode == 0
 
-    def reach(self, other, timeout=TIMEOUT):
+    def reach(self, other):
         """Wait until the other container answers."""
         wait_until(lambda: self.pings(other.address),
-                   f"{self.address} reaches {other.address}", timeout)
+                   f"{self.address} reaches {other.address}")
 
     def transfer(self, other, size):
         """Send so many bytes to the other container over TCP; fail if others arrive."""

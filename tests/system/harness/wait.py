@@ -2,36 +2,37 @@
 
 import time
 
-
 # Long enough for a machine that is busy with other things; nobody waits longer than it takes.
 TIMEOUT = 30.0
 
 
-def wait_until(condition, what, timeout=TIMEOUT, interval=0.01):
-    """Poll until condition() is true, and return its value. It is looked at once more when the time
-    is over: this process may have stood still meanwhile."""
+def _looks(timeout, interval):
+    """As often as there is to be a look: until the time is over, and once behind that, for this
+    process may have stood still meanwhile."""
     deadline = time.monotonic() + timeout
-    while True:
+    late = False
+    while not late:
         late = time.monotonic() > deadline
+        yield
+        time.sleep(interval)
+
+
+def wait_until(condition, what, timeout=TIMEOUT, interval=0.01):
+    """Poll until condition() is true, and return its value."""
+    for _ in _looks(timeout, interval):
         value = condition()
         if value:
             return value
-        if late:
-            raise AssertionError(f"not within {timeout} s: {what}")
-        time.sleep(interval)
+    raise AssertionError(f"not within {timeout} s: {what}")
 
 
 def wait_equal(actual, expected, what, timeout=TIMEOUT):
     """Poll until actual() equals expected; a failure shows both."""
-    deadline = time.monotonic() + timeout
-    while True:
-        late = time.monotonic() > deadline
+    for _ in _looks(timeout, 0.01):
         value = actual()
         if value == expected:
             return
-        if late:
-            assert value == expected, f"not within {timeout} s: {what}"
-        time.sleep(0.01)
+    assert value == expected, f"not within {timeout} s: {what}"
 
 
 def holds(condition, what, seconds):

@@ -6,7 +6,7 @@ import json
 from .container import Container, Listener
 from .host import Host
 from .netns import Netns
-from .wait import TIMEOUT, wait_equal
+from .wait import wait_equal
 
 _numbers = itertools.count(1)
 
@@ -131,8 +131,8 @@ class World:
         self.keep(netns)
         return netns, self.underlay.plug(netns)
 
-    def wait_leases(self, count, timeout=TIMEOUT):
-        wait_equal(lambda: len(self.leases()), count, "so many leases in etcd", timeout)
+    def wait_leases(self, count):
+        wait_equal(lambda: len(self.leases()), count, "so many leases in etcd")
 
     def keep(self, thing):
         """Have it closed with the world."""
