@@ -66,8 +66,15 @@ class Process:
 
     def resident(self):
         """Bytes of its memory that are in RAM: proc(5), status."""
+        return self._status_bytes("VmRSS")
+
+    def resident_anon(self):
+        """Those that are no pages of files: programs come and go with what the page cache holds."""
+        return self._status_bytes("RssAnon")
+
+    def _status_bytes(self, name):
         (kib,) = [int(line.split()[1]) for line in self.proc_file("status").decode().splitlines()
-                  if line.startswith("VmRSS:")]
+                  if line.startswith(f"{name}:")]
         return kib * 1024
 
     def proc_file(self, name):
