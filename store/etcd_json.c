@@ -94,6 +94,24 @@ static bool has_ink(const char *bytes, size_t len)
 	return false;
 }
 
+/* Go past what is neither the end of the string nor an escape sequence, nor to be dropped. @return
+ * bytes */
+static size_t pass_plain(struct fl_etcd_json *j, const char *bytes, size_t len, size_t clip_at)
+{
+	size_t n = j->string_len < clip_at ? clip_at - j->string_len : 0;
+	const char *end;
+
+	if (j->clipping || j->escape > 0)
+		return 0;
+	n = n < len ? n : len;
+	end = memchr(bytes, '"', n);
+	n = end ? (size_t)(end - bytes) : n;
+	end = memchr(bytes, '\\', n);
+	n = end ? (size_t)(end - bytes) : n;
+	j->string_len += n;
+	return n;
+}
+
 /*
  * yajl collects a string whole before it hands it over. So drop what is behind the longest text
  * that could still be one of text_max bytes, each written as \uXXXX: such a text is too long.
@@ -101,24 +119,30 @@ static bool has_ink(const char *bytes, size_t len)
 int fl_etcd_json_feed(struct fl_etcd_json *j, const char *bytes, size_t len)
 {
 	const size_t clip_at = 6 * j->text_max + 6;
-	size_t from = 0;
+	size_t from = 0, i = 0;
 
 	j->seen_any = j->seen_any || has_ink(bytes, len);
-	for (size_t i = 0; i < len && j->error == 0; i++) {
+	while (i < len && j->error == 0) {
 		if (!j->in_string) {
-			j->in_string = bytes[i] == '"';
+			const char *quote = memchr(bytes + i, '"', len - i);
+
+			j->in_string = quote;
 			j->string_len = 0;
+			i = quote ? (size_t)(quote - bytes) + 1 : len;
 			continue;
 		}
+		i += pass_plain(j, bytes + i, len - i, clip_at);
+		if (i == len)
+			break;
 		if (j->string_len >= clip_at && j->escape == 0 && !j->clipping) {
 			(void)parse(j, bytes + from, i - from);
 			j->clipping = true;
 		}
-		if (!string_ends(j, bytes[i]))
+		if (!string_ends(j, bytes[i++]))
 			continue;
 		j->in_string = false;
 		if (j->clipping)
-			from = i;
+			from = i - 1;
 		j->clipping = false;
 	}
 	return j->clipping ? j->error : parse(j, bytes + from, len - from);

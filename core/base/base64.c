@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -58,23 +59,36 @@ static size_t decode_group(const char text[4], uint8_t out[3])
 	return digits - 1;
 }
 
+/* @param out  room for three bytes of each four characters. @return how many of them there are, or
+ * -1 */
+static ssize_t decode_groups(const char *text, size_t len, uint8_t *out)
+{
+	size_t n = 3, at = 0;
+
+	for (size_t i = 0; i < len; i += 4) {
+		if (n < 3) /* padding in the middle */
+			return -1;
+		n = decode_group(text + i, out + at);
+		if (n == 0)
+			return -1;
+		at += n;
+	}
+	return (ssize_t)at;
+}
+
 int fl_base64_decode(struct fl_buf *to, const char *text, size_t len)
 {
 	const size_t before = to->len;
+	uint8_t *out;
+	ssize_t n;
 
 	if (len % 4 != 0)
 		return -EINVAL;
-	for (size_t i = 0; i < len; i += 4) {
-		uint8_t out[3];
-		size_t n = decode_group(text + i, out);
-
-		if (n == 0 || (n < 3 && i + 4 < len)) {
-			to->len = before;
-			if (to->data)
-				to->data[before] = '\0';
-			return -EINVAL;
-		}
-		fl_buf_append(to, out, n);
-	}
-	return to->error;
+	out = fl_buf_extend(to, len / 4 * 3);
+	if (!out)
+		return to->error;
+	n = decode_groups(text, len, out);
+	to->len = before + (n < 0 ? 0 : (size_t)n);
+	to->data[to->len] = '\0';
+	return n < 0 ? -EINVAL : 0;
 }

@@ -37,14 +37,24 @@ static bool make_room(struct fl_buf *b, size_t len)
 	return true;
 }
 
-void fl_buf_append(struct fl_buf *b, const void *bytes, size_t len)
+void *fl_buf_extend(struct fl_buf *b, size_t len)
 {
+	char *at;
+
 	if (!make_room(b, len))
-		return;
-	if (len)
-		memcpy(b->data + b->len, bytes, len);
+		return NULL;
+	at = b->data + b->len;
 	b->len += len;
 	b->data[b->len] = '\0';
+	return at;
+}
+
+void fl_buf_append(struct fl_buf *b, const void *bytes, size_t len)
+{
+	void *at = fl_buf_extend(b, len);
+
+	if (at && len)
+		memcpy(at, bytes, len);
 }
 
 void fl_buf_puts(struct fl_buf *b, const char *text)

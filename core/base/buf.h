@@ -16,6 +16,8 @@ struct fl_buf {
 };
 
 void fl_buf_append(struct fl_buf *b, const void *bytes, size_t len);
+/** Append @p len bytes that the caller writes there at once. NULL: no memory, nothing appended. */
+void *fl_buf_extend(struct fl_buf *b, size_t len);
 void fl_buf_puts(struct fl_buf *b, const char *text);
 void fl_buf_printf(struct fl_buf *b, const char *fmt, ...) FL_PRINTF(2, 3);
 /** Percent-encode all but RFC 3986's unreserved characters (for paths and form bodies). */
