@@ -19,7 +19,7 @@ extern const struct fl_store_ops fl_store_etcd;
 
 enum fl_etcd_verb {
 	FL_ETCD_GET_CONFIG, /* PREFIX/config */
-	FL_ETCD_LIST,	    /* all below PREFIX/subnets, see middle; a missing folder is MISSING */
+	FL_ETCD_LIST,	    /* all below PREFIX/subnets; a missing folder is MISSING */
 	FL_ETCD_GET,	    /* one of them: key; its TTL is told */
 	FL_ETCD_CREATE,	    /* only if there is none: key or config, value, ttl_s, lease */
 	FL_ETCD_UPDATE,	    /* only at that index: key or config, value, ttl_s, index, lease */
@@ -35,13 +35,8 @@ enum fl_etcd_verb {
 /** Strings are borrowed until done(). */
 struct fl_etcd_request {
 	enum fl_etcd_verb verb;
-	const char *key;    /* the last component */
-	bool config;	    /* PREFIX/config in place of an entry below PREFIX/subnets */
-	const char *middle; /* LIST: the beginning of a key about in the middle, so that both halves
-			       may be asked for at once; NULL: nobody knows */
-	const char *from; /* LIST: keys from this one on, likewise; NULL: from the first. Private to
-			     v3 */
-	const char *to;	  /* before this one; likewise */
+	const char *key; /* the last component */
+	bool config;	 /* PREFIX/config in place of an entry below PREFIX/subnets */
 	const char *value;
 	int64_t ttl_s; /* or FL_ETCD_FOREVER */
 	uint64_t index;

@@ -117,12 +117,24 @@ static void on_message(struct fl_etcd3_decoder *d, const struct fl_etcd3_message
 
 static const struct fl_etcd3_callbacks callbacks = {.kv = on_kv, .message = on_message};
 
+static int on_header(struct fl_http_req *req, const char *name, const char *value)
+{
+	struct fl_etcd3_call *c = fl_container_of(req, struct fl_etcd3_call, http);
+
+	if (c->grpc)
+		fl_etcd3_grpc_header(c, name, value);
+	return 0;
+}
+
 static int on_body(struct fl_http_req *req, const char *bytes, size_t len)
 {
 	struct fl_etcd3_call *c = fl_container_of(req, struct fl_etcd3_call, http);
 	const size_t room = sizeof(c->head) - c->head_len, n = len < room ? len : room;
-	int r = fl_etcd3_decoder_feed(&c->decoder, bytes, len);
+	int r;
 
+	if (c->grpc)
+		return fl_etcd3_grpc_body(c, bytes, len);
+	r = fl_etcd3_decoder_feed(&c->decoder, bytes, len);
 	memcpy(c->head + c->head_len, bytes, n);
 	c->head_len += n;
 	return c->stop ? -ECANCELED : r;
@@ -202,7 +214,9 @@ static void on_done(struct fl_http_req *req, const struct fl_http_result *res)
 	struct fl_etcd3_call *c = fl_container_of(req, struct fl_etcd3_call, http);
 	const struct fl_etcd3_message *m = &c->decoder.message;
 
-	if (res->error != 0) {
+	if (c->grpc) {
+		fl_etcd3_grpc_done(c, res);
+	} else if (res->error != 0) {
 		broken(c, res);
 	} else if (fl_etcd3_decoder_finish(&c->decoder) < 0) {
 		not_etcd(c, res->status);
@@ -215,7 +229,7 @@ static void on_done(struct fl_http_req *req, const struct fl_http_result *res)
 	}
 }
 
-static const struct fl_http_ops http_ops = {.body = on_body, .done = on_done};
+static const struct fl_http_ops http_ops = {.header = on_header, .body = on_body, .done = on_done};
 
 /* ---- exchanges ---- */
 
@@ -287,6 +301,15 @@ static uint32_t time_left_ms(const struct fl_etcd3_call *c)
 	return left < 1 ? 1 : left < UINT32_MAX ? (uint32_t)left : UINT32_MAX;
 }
 
+const char *fl_etcd3_authorization(struct fl_etcd3_call *c)
+{
+	fl_buf_reset(&c->auth);
+	if (!c->shared->token)
+		return NULL;
+	fl_buf_printf(&c->auth, "Authorization: %s", c->shared->token);
+	return c->auth.data;
+}
+
 static int send_step(struct fl_etcd3_call *c)
 {
 	const bool stream = c->step == FL_ETCD3_STREAM, plain = c->step == FL_ETCD3_VERSION;
@@ -307,15 +330,15 @@ static int send_step(struct fl_etcd3_call *c)
 
 	if (r < 0)
 		return r;
+	if (fl_etcd3_grpc_fits(c) && fl_etcd3_grpc_send(c, spec.timeout_ms) == 0)
+		return 0;
 	/* A member that has lost the others would be silent for good. */
 	if (stream)
 		headers[n++] = "Grpc-Metadata-Hasleader: true";
 	c->head_len = 0;
 	fl_buf_reset(&c->auth);
-	if (c->shared->token && c->step != FL_ETCD3_AUTHENTICATE && !plain) {
-		fl_buf_printf(&c->auth, "Authorization: %s", c->shared->token);
-		headers[n++] = c->auth.data;
-	}
+	if (c->step != FL_ETCD3_AUTHENTICATE && !plain)
+		headers[n++] = fl_etcd3_authorization(c);
 	fl_buf_reset(&c->url);
 	fl_buf_printf(&c->url, "%s%s%s", c->endpoint,
 		      plain		? ""
@@ -346,18 +369,12 @@ static void put_keys(struct fl_etcd3_call *c)
 {
 	const char *prefix = c->session->prefix;
 
-	if (c->req.to)
-		(void)snprintf(c->end, sizeof(c->end), "%s/subnets/%s", prefix, c->req.to);
-	else
-		(void)snprintf(c->end, sizeof(c->end), "%s/subnets0",
-			       prefix); /* '0' is behind '/' */
+	(void)snprintf(c->end, sizeof(c->end), "%s/subnets0", prefix); /* '0' is behind '/' */
 	if (c->req.config || c->req.verb == FL_ETCD_GET_CONFIG)
 		(void)snprintf(c->key, sizeof(c->key), "%s/config", prefix);
 	else
 		(void)snprintf(c->key, sizeof(c->key), "%s/subnets/%s", prefix,
-			       c->req.key    ? c->req.key
-			       : c->req.from ? c->req.from
-					     : "");
+			       c->req.key ? c->req.key : "");
 }
 
 static int start(struct fl_etcd_slot *slot, const char *endpoint, const struct fl_etcd_request *req)
@@ -370,6 +387,7 @@ static int start(struct fl_etcd_slot *slot, const char *endpoint, const struct f
 	c->result = (struct fl_etcd_result){.ttl_s = FL_ETCD_FOREVER, .lease = req->lease};
 	c->left = 0;
 	c->logged_in = c->regranted = c->turned = c->stop = false;
+	c->by_gateway = c->grpc = false;
 	c->told = req->index;
 	c->created = 0;
 	c->why[0] = '\0';
@@ -409,6 +427,7 @@ static void done(struct fl_etcd_slot *slot)
 		return;
 	fl_http_req_done(&c->http);
 	fl_etcd3_decoder_done(&c->decoder);
+	fl_etcd3_proto_done(&c->proto);
 	if (c->body.data) /* it may have held the password */
 		explicit_bzero(c->body.data, c->body.cap);
 	fl_buf_done(&c->found_key);
@@ -420,13 +439,13 @@ static void done(struct fl_etcd_slot *slot)
 	slot->call = NULL;
 }
 
-int fl_etcd3_open(struct fl_etcd_session *session)
+static int open_shared(struct fl_etcd_session *session)
 {
 	session->shared = calloc(1, sizeof(struct fl_etcd3_shared));
 	return session->shared ? 0 : -ENOMEM;
 }
 
-void fl_etcd3_close(struct fl_etcd_session *session)
+static void close_shared(struct fl_etcd_session *session)
 {
 	struct fl_etcd3_shared *shared = session->shared;
 
@@ -436,7 +455,16 @@ void fl_etcd3_close(struct fl_etcd_session *session)
 	session->shared = NULL;
 }
 
-const struct fl_etcd_api fl_etcd3_single_api = {
+static bool writes_ipv6(const struct fl_etcd_session *session)
+{
+	(void)session;
+	return true;
+}
+
+const struct fl_etcd_api fl_etcd3_api = {
+	.open = open_shared,
+	.close = close_shared,
+	.writes_ipv6 = writes_ipv6,
 	.init = init,
 	.start = start,
 	.cancel = cancel,

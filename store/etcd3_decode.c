@@ -8,8 +8,6 @@
 #include "base/base64.h"
 #include "base/parse.h"
 
-#define KEY_MAX 1024u /* bytes: a longer key is no lease's, whatever is behind */
-
 /* Where in the document the parser is. */
 enum place {
 	TOP,  /* between documents */
@@ -145,7 +143,7 @@ static bool misplaced(const struct fl_etcd3_decoder *d)
 	return d->depth == 0 && (place(d) == TOP || element_of(place(d)) != TOP);
 }
 
-static void kv_reset(struct fl_etcd3_kv *kv)
+void fl_etcd3_kv_reset(struct fl_etcd3_kv *kv)
 {
 	struct fl_buf key = kv->key, value = kv->value;
 
@@ -161,7 +159,7 @@ static void kv_reset(struct fl_etcd3_kv *kv)
 static int put_key(struct fl_etcd3_decoder *d, const char *text, size_t len)
 {
 	struct fl_buf *key = &d->kv.key;
-	const size_t most = FL_BASE64_LEN(KEY_MAX);
+	const size_t most = FL_BASE64_LEN(FL_ETCD3_KEY_MAX);
 
 	fl_buf_reset(key);
 	if (fl_base64_decode(key, text, len < most ? len : most) == -ENOMEM)
@@ -342,7 +340,7 @@ static int enter(struct fl_etcd3_decoder *d, enum place to)
 	d->member = UNWANTED;
 	/* A kv within an event was reset with it: "type" may come first. */
 	if (to == EVENT || (to == KV && d->places[d->level - 1] == KVS)) {
-		kv_reset(&d->kv);
+		fl_etcd3_kv_reset(&d->kv);
 		d->has_kv = false;
 	}
 	if (to == ERROR)
@@ -498,7 +496,7 @@ void fl_etcd3_decoder_done(struct fl_etcd3_decoder *d)
 
 int fl_etcd3_decoder_reset(struct fl_etcd3_decoder *d, size_t value_max)
 {
-	kv_reset(&d->kv);
+	fl_etcd3_kv_reset(&d->kv);
 	d->message = (struct fl_etcd3_message){0};
 	d->messages = 0;
 	d->value_max = value_max;
@@ -507,6 +505,7 @@ int fl_etcd3_decoder_reset(struct fl_etcd3_decoder *d, size_t value_max)
 	d->member = UNWANTED;
 	d->depth = 0;
 	d->has_kv = false;
-	return fl_etcd_json_reset(&d->json, &callbacks, d,
-				  FL_BASE64_LEN(value_max > KEY_MAX ? value_max : KEY_MAX), true);
+	return fl_etcd_json_reset(
+		&d->json, &callbacks, d,
+		FL_BASE64_LEN(value_max > FL_ETCD3_KEY_MAX ? value_max : FL_ETCD3_KEY_MAX), true);
 }

@@ -23,6 +23,11 @@ struct fl_etcd3_kv {
 	bool gone;	/* an event that took the key away */
 };
 
+#define FL_ETCD3_KEY_MAX 1024u /* bytes: a longer key is no lease's, whatever is behind */
+
+/** Empty it, and keep the memory of its buffers. */
+void fl_etcd3_kv_reset(struct fl_etcd3_kv *kv);
+
 /** All that a message may hold, of whatever kind it is. */
 struct fl_etcd3_message {
 	uint64_t cluster;  /* header.cluster_id */

@@ -6,6 +6,7 @@
 #include "io/http.h"
 #include "store/etcd.h"
 #include "store/etcd3_decode.h"
+#include "store/etcd3_proto.h"
 
 /** What all slots of a store share: struct fl_etcd_session's shared. */
 struct fl_etcd3_shared {
@@ -15,6 +16,7 @@ struct fl_etcd3_shared {
 	int64_t asked_ttl_s; /* etcd raises a TTL that is too short for it: what was asked for, */
 	int64_t given_ttl_s; /* and what came of it */
 	const char *known;   /* the endpoint whose version was read last */
+	const char *gateway_only; /* the endpoint that gave no listing over gRPC last */
 	bool told_narrow;
 	unsigned int unusable; /* answers in a row that say so */
 };
@@ -39,6 +41,7 @@ struct fl_etcd3_call {
 	struct fl_etcd3_shared *shared;
 	struct fl_http_req http;
 	struct fl_etcd3_decoder decoder;
+	struct fl_etcd3_proto proto; /* decodes what comes over gRPC */
 	struct fl_etcd_request req;
 	const char *endpoint;
 	enum fl_etcd3_step step;
@@ -48,6 +51,9 @@ struct fl_etcd3_call {
 	uint64_t left;	/* the lease that the entry is not attached to any more, or 0 */
 	bool logged_in; /* within this request */
 	bool regranted;
+	bool by_gateway;	 /* within this request: no gRPC any more */
+	bool grpc;		 /* the exchange that runs is one */
+	int grpc_status;	 /* of its answer; -1: none yet */
 	bool turned;		 /* /v3 and /v3beta were swapped */
 	bool stop;		 /* the stream has told why it ends: result */
 	uint64_t told;		 /* stream: all up to it was told */
@@ -67,11 +73,6 @@ struct fl_etcd3_call {
 
 /* ---- etcd3.c ---- */
 
-/** One request, one exchange after the other: what fl_etcd3_api (etcd3_halves.c) is made of. */
-extern const struct fl_etcd_api fl_etcd3_single_api;
-int fl_etcd3_open(struct fl_etcd_session *session);
-void fl_etcd3_close(struct fl_etcd_session *session);
-
 /** Send what @p step needs; a fault of ours ends the request as FAILED. */
 void fl_etcd3_go(struct fl_etcd3_call *c, enum fl_etcd3_step step);
 /** Tell the owner. The call may be in use again when this returns. */
@@ -80,6 +81,21 @@ void fl_etcd3_end(struct fl_etcd3_call *c, enum fl_etcd_outcome outcome);
 void fl_etcd3_end_why(struct fl_etcd3_call *c, enum fl_etcd_outcome outcome, const char *why);
 /** Give what was found to the owner, @p ttl_s as in struct fl_etcd_entry. */
 void fl_etcd3_give(struct fl_etcd3_call *c, const struct fl_etcd3_kv *kv, int64_t ttl_s);
+
+/** "Authorization: ..." of the token, in c->auth; NULL: there is none. */
+const char *fl_etcd3_authorization(struct fl_etcd3_call *c);
+
+/* ---- etcd3_grpc.c ---- */
+
+/** May the step go past the gateway? */
+bool fl_etcd3_grpc_fits(const struct fl_etcd3_call *c);
+/** Send it so. @return 0 or -errno */
+int fl_etcd3_grpc_send(struct fl_etcd3_call *c, uint32_t timeout_ms);
+void fl_etcd3_grpc_header(struct fl_etcd3_call *c, const char *name, const char *value);
+/** @return not 0: that is all that is wanted of the answer */
+int fl_etcd3_grpc_body(struct fl_etcd3_call *c, const char *bytes, size_t len);
+/** The exchange is over: end the request, or go on by the gateway. */
+void fl_etcd3_grpc_done(struct fl_etcd3_call *c, const struct fl_http_result *res);
 
 /* ---- etcd3_steps.c ---- */
 

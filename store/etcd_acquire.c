@@ -35,23 +35,10 @@ static void forget_listing(struct fl_etcd_acquire *a)
 	a->failed = false;
 }
 
-/* Of all numbers from 0 to 255, as text, 43 % come before "2". */
-static const char *middle_of(const struct fl_netconf *nc, char buf[20])
-{
-	uint32_t network = fl_addr_v4(&nc->network.addr);
-	size_t at = 0;
-
-	for (uint32_t bits = 8; bits <= 24 && bits <= nc->network.len; bits += 8)
-		at += (size_t)snprintf(buf + at, 20 - at, "%u.", network >> (32 - bits) & 0xffu);
-	(void)snprintf(buf + at, 20 - at, "2");
-	return buf;
-}
-
 static void list(struct fl_etcd *etcd, uint32_t delay_ms)
 {
 	const struct fl_etcd_request req = {
 		.verb = FL_ETCD_LIST,
-		.middle = middle_of(etcd->acquire.nc, etcd->acquire.middle),
 		.ttl_s = FL_ETCD_FOREVER,
 		.timeout_ms = LIST_TIMEOUT_MS,
 	};

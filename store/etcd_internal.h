@@ -109,7 +109,6 @@ struct fl_etcd_keys {
 struct fl_etcd_acquire {
 	const struct fl_netconf *nc;   /* borrowed until acquired() */
 	struct fl_prefix previous;     /* or none */
-	char middle[20];	       /* of the keys, see struct fl_etcd_request */
 	struct fl_addr underlay;       /* our address there, or none */
 	struct fl_allocator *taken;    /* NULL while no listing runs */
 	struct fl_lease_record *found; /* a lease of our address */

@@ -5,24 +5,18 @@
 #include <curl/curl.h>
 #include <errno.h>
 #include <ev.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
+#include <strings.h>
 
 #include "base/defs.h"
 #include "io/curl_mem.h"
 #include "io/http_error.h"
+#include "io/http_tcp.h"
 #include "io/http_tls.h"
 
-/* The kernel probes a silent peer and gives up on it after about 20 s, without waking us. */
-#define KEEPALIVE_IDLE_S     10L
-#define KEEPALIVE_INTERVAL_S 3L
-#define KEEPALIVE_COUNT	     3
-#define USER_TIMEOUT_MS	     19000u
-#define MAX_CONNECTIONS	     4L
+#define MAX_CONNECTIONS 4L
 
 /* Any number but the one that was offered ends a transfer. */
 #define REFUSED ((size_t)-1)
@@ -36,6 +30,10 @@ struct fl_http {
 	struct transfer *doomed; /* cancelled inside of a curl callback: freed once curl returns */
 	unsigned int depth; /* > 0 while curl, or the draining of its results, is on the stack */
 	bool dead;	    /* destroyed meanwhile */
+	uint64_t progress;  /* headers and pieces of bodies that have come */
+	ev_timer again;
+	curl_socket_t http2_fd; /* of the HTTP/2 connection that was made last */
+	unsigned int http2;	/* requests that run over one */
 };
 
 /* What curl polls for one connection. */
@@ -57,6 +55,7 @@ struct transfer {
 	size_t max_body;
 	uint32_t timeout_ms; /* the bound that ends it first, for the message */
 	bool too_long;
+	bool http2;
 	uint64_t tls_generation; /* of the certificate files that it uses; 0: none yet */
 	struct fl_http_tls_peer peer;
 	char error[CURL_ERROR_SIZE];
@@ -90,6 +89,7 @@ static void http_free(struct fl_http *http)
 	curl_multi_cleanup(http->multi);
 	/* Closing the connection cache may have asked for a time-out once more. */
 	ev_timer_stop(http->loop, &http->timer);
+	ev_timer_stop(http->loop, &http->again);
 	curl_global_cleanup();
 	free(http);
 }
@@ -105,6 +105,7 @@ static size_t on_header(char *bytes, size_t size, size_t n, void *data)
 
 	if (!t->req)
 		return REFUSED;
+	t->http->progress++;
 	ev_timer_stop(t->http->loop, &t->begin);
 	(void)curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &t->req->status);
 	/* Nothing that we look for is longer; a status line has no colon where a name may end. */
@@ -138,26 +139,21 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *data)
 		return REFUSED;
 	}
 	t->received += len;
+	t->http->progress++;
 	if (req->ops->body && req->ops->body(req, bytes, len) != 0)
 		return REFUSED;
 	return t->req ? len : REFUSED; /* NULL: cancelled within body() */
 }
 
-static int on_socket_made(void *data, curl_socket_t fd, curlsocktype purpose)
-{
-	const int count = KEEPALIVE_COUNT;
-	const unsigned int user_timeout_ms = USER_TIMEOUT_MS;
-
-	(void)data;
-	(void)purpose;
-	/* Unsupported is no fault: the time-out of each exchange stays. */
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout_ms,
-			 sizeof(user_timeout_ms));
-	return CURL_SOCKOPT_OK;
-}
-
 /* ---- results ---- */
+
+static void ended(struct transfer *t)
+{
+	ev_timer_stop(t->http->loop, &t->begin);
+	t->http->http2 -= t->http2;
+	t->http2 = false;
+	t->req->running = false;
+}
 
 static void report(struct transfer *t, CURLcode code)
 {
@@ -182,8 +178,7 @@ static void report(struct transfer *t, CURLcode code)
 		fl_http_fault_describe(&fault, res.error, why, sizeof(why));
 		res.why = why;
 	}
-	ev_timer_stop(t->http->loop, &t->begin);
-	req->running = false;
+	ended(t);
 	req->ops->done(req, &res);
 }
 
@@ -220,6 +215,7 @@ static void leave(struct fl_http *http)
 /* Let curl act, then hand out what ended. */
 static void turn(struct fl_http *http, curl_socket_t fd, int events)
 {
+	const uint64_t before = http->progress;
 	int running;
 
 	http->depth++;
@@ -227,7 +223,20 @@ static void turn(struct fl_http *http, curl_socket_t fd, int events)
 	if (curl_multi_socket_action(http->multi, fd, events, &running) != CURLM_OK)
 		(void)curl_multi_socket_all(http->multi, &running);
 	drain(http);
+	if (http->http2 > 0 && http->progress != before)
+		ev_timer_start(http->loop, &http->again);
 	leave(http);
+}
+
+/* libcurl 7.88 waits for the socket while it still holds some of what came over HTTP/2: it is asked
+ * once more behind each event, and as long as that brings something. */
+static void on_again(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct fl_http *http = fl_container_of(w, struct fl_http, again);
+
+	(void)loop;
+	(void)revents;
+	turn(http, http->http2_fd, CURL_CSELECT_IN);
 }
 
 /* curl has a bound for connecting and one for the whole, but none for the time between. */
@@ -260,7 +269,8 @@ static void on_io(struct ev_loop *loop, ev_io *w, int revents)
 	int events = (revents & EV_READ ? CURL_CSELECT_IN : 0) |
 		     (revents & EV_WRITE ? CURL_CSELECT_OUT : 0);
 
-	(void)loop;
+	if (s->http->http2 > 0)
+		ev_timer_start(loop, &s->http->again);
 	turn(s->http, w->fd, events);
 }
 
@@ -268,9 +278,12 @@ static int want_socket(CURL *easy, curl_socket_t fd, int what, void *data, void 
 {
 	struct fl_http *http = data;
 	struct sock *s = assigned;
+	struct transfer *t = NULL;
 	int events = (what & CURL_POLL_IN ? EV_READ : 0) | (what & CURL_POLL_OUT ? EV_WRITE : 0);
 
-	(void)easy;
+	(void)curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **)&t);
+	if (t && t->http2)
+		http->http2_fd = fd;
 	if (what == CURL_POLL_REMOVE) {
 		if (s)
 			ev_io_stop(http->loop, &s->io);
@@ -327,6 +340,7 @@ int fl_http_create(struct ev_loop *loop, const struct fl_http_conf *conf, struct
 	http->loop = loop;
 	http->conf = *conf;
 	ev_init(&http->timer, on_timer);
+	ev_timer_init(&http->again, on_again, 0., 0.);
 	(void)curl_multi_setopt(http->multi, CURLMOPT_SOCKETFUNCTION, want_socket);
 	(void)curl_multi_setopt(http->multi, CURLMOPT_SOCKETDATA, http);
 	(void)curl_multi_setopt(http->multi, CURLMOPT_TIMERFUNCTION, want_timer);
@@ -372,39 +386,6 @@ static bool is_set(const char *s)
 	return s && *s;
 }
 
-static CURLcode set_tls(struct transfer *t)
-{
-	CURL *easy = t->easy;
-	CURLcode r = curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-
-	r |= curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
-	r |= curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
-	r |= curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L); /* else no names */
-#if LIBCURL_VERSION_NUM >= 0x075700
-	/* Else the system's CAs would be those of the start. */
-	(void)curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, 0L);
-#endif
-	fl_http_tls_look(easy, &t->peer);
-	return r;
-}
-
-static CURLcode set_tcp(CURL *easy, const struct fl_http_conf *conf)
-{
-	CURLcode r = curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-
-	r |= curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-	r |= curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, KEEPALIVE_IDLE_S);
-	r |= curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S);
-	r |= curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_socket_made);
-	r |= curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)conf->connect_timeout_ms);
-#if LIBCURL_VERSION_NUM >= 0x075700
-	/* Else curl, to end a transfer, waits for the thread in getaddrinfo(3): as long as the name
-	 * servers are silent, and with our loop. */
-	r |= curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
-#endif
-	return r;
-}
-
 /* What all requests of a handle have in common. */
 static CURLcode set_common(struct transfer *t)
 {
@@ -417,7 +398,6 @@ static CURLcode set_common(struct transfer *t)
 #else
 	r |= curl_easy_setopt(easy, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
 #endif
-	r |= curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	/* What we talk to is infrastructure: a proxy for the web is not on the way to it, and would
 	 * see the password. Redirects are not followed either, which is curl's default. */
 	r |= curl_easy_setopt(easy, CURLOPT_NOPROXY, "*");
@@ -428,8 +408,8 @@ static CURLcode set_common(struct transfer *t)
 	r |= curl_easy_setopt(easy, CURLOPT_WRITEDATA, t);
 	if (is_set(conf->user_agent))
 		r |= curl_easy_setopt(easy, CURLOPT_USERAGENT, conf->user_agent);
-	r |= set_tcp(easy, conf);
-	r |= set_tls(t);
+	r |= fl_http_tcp_apply(easy, conf->connect_timeout_ms);
+	r |= fl_http_tls_prepare(easy, &t->peer);
 	return r;
 }
 
@@ -489,6 +469,22 @@ static CURLcode set_login(struct transfer *t, bool anonymous)
 	return r;
 }
 
+/* One of HTTP/1.1 that is kept alive would be taken for HTTP/2 as well. */
+static int set_version(struct transfer *t, const struct fl_http_spec *spec)
+{
+	const bool tls = strncasecmp(spec->url, "https:", 6) == 0;
+	const long version = !spec->http2 ? CURL_HTTP_VERSION_1_1
+			     : tls	  ? CURL_HTTP_VERSION_2TLS
+					  : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
+	CURLcode r = curl_easy_setopt(t->easy, CURLOPT_HTTP_VERSION, version);
+
+	if (r != CURLE_OK)
+		return -EPROTONOSUPPORT;
+	r = curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, spec->http2 ? 1L : 0L);
+	r |= curl_easy_setopt(t->easy, CURLOPT_FORBID_REUSE, spec->http2 ? 1L : 0L);
+	return r == CURLE_OK ? 0 : -ENOMEM;
+}
+
 static int set_request(struct transfer *t, const struct fl_http_spec *spec)
 {
 	CURLcode r = curl_easy_setopt(t->easy, CURLOPT_URL, spec->url);
@@ -497,11 +493,11 @@ static int set_request(struct transfer *t, const struct fl_http_spec *spec)
 		r = set_login(t, spec->anonymous);
 	if (r == CURLE_OK)
 		r = curl_easy_setopt(t->easy, CURLOPT_HTTPGET, 1L);
-	if (r == CURLE_OK && spec->body) {
-		r = curl_easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE, -1L);
-		if (r == CURLE_OK)
-			r = curl_easy_setopt(t->easy, CURLOPT_COPYPOSTFIELDS, spec->body);
-	}
+	if (r == CURLE_OK && spec->body)
+		r = curl_easy_setopt(t->easy, CURLOPT_POSTFIELDSIZE,
+				     spec->body_len ? (long)spec->body_len : -1L);
+	if (r == CURLE_OK && spec->body)
+		r = curl_easy_setopt(t->easy, CURLOPT_COPYPOSTFIELDS, spec->body);
 	if (r == CURLE_OK)
 		r = curl_easy_setopt(t->easy, CURLOPT_CUSTOMREQUEST, spec->method);
 	if (r == CURLE_OK)
@@ -553,6 +549,8 @@ int fl_http_req_start(struct fl_http_req *req, const struct fl_http_spec *spec)
 	}
 	r = set_request(t, spec);
 	if (r == 0)
+		r = set_version(t, spec);
+	if (r == 0)
 		r = set_files(t);
 	if (r < 0)
 		return r;
@@ -563,9 +561,11 @@ int fl_http_req_start(struct fl_http_req *req, const struct fl_http_spec *spec)
 	t->begin_ms = spec->begin_timeout_ms;
 	t->error[0] = '\0';
 	t->peer = (struct fl_http_tls_peer){0};
+	t->http2 = spec->http2;
 	r = launch(t);
 	if (r < 0)
 		return r;
+	t->http->http2 += t->http2;
 	req->running = true;
 	req->status = 0;
 	return 0;
@@ -577,8 +577,7 @@ void fl_http_req_cancel(struct fl_http_req *req)
 
 	if (!req->running)
 		return;
-	req->running = false;
-	ev_timer_stop(req->http->loop, &t->begin);
+	ended(t);
 	/* curl refuses to be called from its own callbacks, so leave the handle to turn(). */
 	if (req->http->depth > 0) {
 		t->req = NULL;

@@ -46,8 +46,11 @@ void fl_http_destroy(struct fl_http *http);
 struct fl_http_spec {
 	const char *method; /* "GET", "PUT", "POST", "DELETE" */
 	const char *url;
-	const char *body;	    /* application/x-www-form-urlencoded, if headers do not tell
-				       otherwise; NULL: none */
+	const char *body; /* application/x-www-form-urlencoded, if headers do not tell
+			     otherwise; NULL: none */
+	size_t body_len;  /* 0: it is text, up to its NUL */
+	bool http2;	  /* over HTTP/2, on a connection of its own: without TLS at once ("prior
+			     knowledge", RFC 9113), with it if the server offers that; else HTTP/1.1 */
 	const char *const *headers; /* "Name: value", up to a NULL; or NULL */
 	bool anonymous;		    /* without username and password */
 	uint32_t timeout_ms; /* for the whole exchange; 0 means none (TCP keepalive still finds a
@@ -92,7 +95,8 @@ struct fl_http_req {
 };
 
 void fl_http_req_init(struct fl_http_req *req, struct fl_http *http, const struct fl_http_ops *ops);
-/** @return 0; -EBUSY while running; -EDEADLK within header() or body() of any request; -ENOMEM */
+/** @return 0; -EBUSY while running; -EPROTONOSUPPORT: libcurl knows no HTTP/2; -EDEADLK within
+ * header() or body() of any request; -ENOMEM */
 int fl_http_req_start(struct fl_http_req *req, const struct fl_http_spec *spec);
 /** Drop a running request without a done(); nothing to do if none runs. Allowed in its own
  * callbacks. */

@@ -304,9 +304,19 @@ static CURLcode on_context(CURL *easy, void *context, void *data)
 	return CURLE_OK;
 }
 
-void fl_http_tls_look(CURL *easy, struct fl_http_tls_peer *peer)
+CURLcode fl_http_tls_prepare(CURL *easy, struct fl_http_tls_peer *peer)
 {
+	CURLcode r = curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+
+	r |= curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
+	r |= curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+	r |= curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L); /* else no names */
+#if LIBCURL_VERSION_NUM >= 0x075700
+	/* Else the system's CAs would be those of the start. */
+	(void)curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, 0L);
+#endif
 	/* A curl without OpenSSL refuses: then messages are its own. */
 	(void)curl_easy_setopt(easy, CURLOPT_SSL_CTX_FUNCTION, on_context);
 	(void)curl_easy_setopt(easy, CURLOPT_SSL_CTX_DATA, peer);
+	return r;
 }

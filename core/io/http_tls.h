@@ -51,7 +51,8 @@ struct fl_http_tls_peer {
 	char names[FL_TLS_NAME_MAX]; /* of the server's own */
 };
 
-/** Have @p peer filled with what servers show to @p easy, which it must outlive. */
-void fl_http_tls_look(CURL *easy, struct fl_http_tls_peer *peer);
+/** Servers are checked, by TLS 1.2 or newer, and what they show goes into @p peer, which must
+ * outlive @p easy. @return CURLE_OK, or the options that failed, ored */
+CURLcode fl_http_tls_prepare(CURL *easy, struct fl_http_tls_peer *peer);
 
 #endif

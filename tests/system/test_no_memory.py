@@ -95,7 +95,7 @@ def fault_at_start(scene, plan, place):
     return None if code > 0 and told else f"ended with {code}\n{said}"
 
 
-@pytest.mark.parametrize("kind", BACKENDS)
+@pytest.mark.parametrize("kind, api", [*((kind, 2) for kind in BACKENDS), ("vxlan", 3)])
 def test_no_memory_at_start_is_an_error_or_overcome(world, plan, kind):
     scene = Scene(world, kind)
     assert start(scene, plan)
