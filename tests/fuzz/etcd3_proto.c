@@ -1,7 +1,6 @@
 /* tests/fuzz/etcd3_proto.c - listings in protocol buffers: one that comes in pieces, wherever it is
  * cut, is understood as one that comes at once. The first two bytes say how it is cut, and how long
  * a value may be. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "fuzz.h"
@@ -28,24 +27,16 @@ static void on_kv(struct fl_etcd3_proto *p, const struct fl_etcd3_kv *kv)
 		      (unsigned long long)kv->mod_revision, (long long)kv->lease);
 }
 
-/* cut 0: all at once; else pieces of 1 to 16 bytes that it tells by a walk of its own */
-static void decode(struct seen *s, const uint8_t *bytes, size_t len, uint8_t cut, size_t value_max)
+static int feed(void *to, const char *bytes, size_t len)
 {
-	uint32_t walk = cut;
-	size_t n;
+	return fl_etcd3_proto_feed(to, bytes, len);
+}
 
+static void decode(struct seen *s, struct fuzz_input in, uint8_t cut, size_t value_max)
+{
 	memset(s, 0, sizeof(*s));
 	fl_etcd3_proto_begin(&s->proto, on_kv, value_max);
-	for (; len > 0; bytes += n, len -= n) {
-		struct fuzz_input in = {bytes, len};
-		uint8_t *piece;
-
-		walk = walk * 1103515245u + 12345u;
-		n = cut ? 1 + (walk >> 16) % 16 : len;
-		piece = fuzz_take(&in, &n);
-		(void)fl_etcd3_proto_feed(&s->proto, (const char *)piece, n);
-		free(piece);
-	}
+	fuzz_pieces(in, cut, feed, &s->proto);
 	s->result = fl_etcd3_proto_finish(&s->proto);
 	FUZZ_CHECK((s->result == 0) == (*s->proto.why == '\0'));
 	fl_buf_printf(&s->told, "%llu %llu %u\n", (unsigned long long)s->proto.cluster,
@@ -65,8 +56,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	uint8_t how = fuzz_byte(&in);
 	size_t value_max = 1 + fuzz_byte(&in) * 16u;
 
-	decode(&whole, in.at, in.left, 0, value_max);
-	decode(&cut, in.at, in.left, how ? how : 1, value_max);
+	decode(&whole, in, 0, value_max);
+	decode(&cut, in, how ? how : 1, value_max);
 	FUZZ_CHECK(whole.result == cut.result);
 	FUZZ_CHECK(whole.told.len == cut.told.len);
 	FUZZ_CHECK(memcmp(whole.told.data, cut.told.data, whole.told.len) == 0);

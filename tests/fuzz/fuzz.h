@@ -28,6 +28,12 @@ uint16_t fuzz_u16(struct fuzz_input *in);
 /** A copy of the next @p len bytes, or of what is left, of exactly that size, so that a sanitizer
  * sees who reads behind it. @p len is set to how many there are. The caller frees it. */
 uint8_t *fuzz_take(struct fuzz_input *in, size_t *len);
+/** All that is left, as a stream would bring it: each piece, a copy as above, is given to @p feed
+ * with @p to. @p cut 0: all at once; else pieces of 1 to 16 bytes that it tells by a walk of its
+ * own.
+ */
+void fuzz_pieces(struct fuzz_input in, uint8_t cut, int (*feed)(void *to, const char *, size_t),
+		 void *to);
 /** The bytes up to the next newline, or the end, as text that ends at the first NUL. The caller
  * frees it. */
 char *fuzz_line(struct fuzz_input *in);

@@ -40,6 +40,24 @@ uint8_t *fuzz_take(struct fuzz_input *in, size_t *len)
 	return copy;
 }
 
+void fuzz_pieces(struct fuzz_input in, uint8_t cut, int (*feed)(void *to, const char *, size_t),
+		 void *to)
+{
+	uint32_t walk = cut;
+
+	while (in.left > 0) {
+		size_t n = in.left;
+		uint8_t *piece;
+
+		walk = walk * 1103515245u + 12345u;
+		if (cut)
+			n = 1 + (walk >> 16) % 16;
+		piece = fuzz_take(&in, &n);
+		(void)feed(to, (const char *)piece, n);
+		free(piece);
+	}
+}
+
 char *fuzz_line(struct fuzz_input *in)
 {
 	const uint8_t *end = in->left ? memchr(in->at, '\n', in->left) : NULL;
