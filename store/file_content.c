@@ -120,6 +120,14 @@ static size_t next_line(struct reader *r)
 
 /* ---- entries ---- */
 
+/* One line: what is quoted from the file may hold more. */
+static void on_one_line(char *words)
+{
+	for (; *words; words++)
+		if (iscntrl((unsigned char)*words))
+			*words = '?';
+}
+
 FL_PRINTF(4, 5)
 static int note(const struct reader *r, const struct fl_file_entry *e, char **text, const char *fmt,
 		...)
@@ -135,6 +143,7 @@ static int note(const struct reader *r, const struct fl_file_entry *e, char **te
 	va_end(args);
 	if (n < 0)
 		return -ENOMEM;
+	on_one_line(words);
 	fl_buf_printf(&b, "line %zu, " LEASES "[%zu]", e->line, index);
 	if (fl_prefix_is_set(&e->subnet))
 		fl_buf_printf(&b, " (%s)", fl_prefix_format(&e->subnet, subnet));
