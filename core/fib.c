@@ -189,8 +189,10 @@ static void row_place(struct fl_fib *fib, struct fib_row *row)
 		[FL_ROW_ROUTE] = FIB_DEL_ROUTE,
 	};
 
-	if (!row->count && row->state == FIB_ABSENT)
+	if (!row->count && row->state == FIB_ABSENT && !(row->flags & FIB_DOUBT))
 		row_free(fib, row);
+	else if (!row->count && row->state == FIB_ABSENT)
+		fib_row_move(fib, row, FIB_NOWHERE);
 	else if (!row->count && (row->flags & FIB_SPARED))
 		fib_row_move(fib, row, FIB_NOWHERE);
 	else if (!row->count)
@@ -411,6 +413,13 @@ static void say_summary(struct fl_fib *fib)
 	fib->stood = 0;
 }
 
+static void sleep_on(struct fl_fib *fib)
+{
+	fib->busy = false;
+	ev_check_stop(fib->loop, &fib->turn);
+	ev_idle_stop(fib->loop, &fib->awake);
+}
+
 /* Nothing is left to send. What was refused waits, all of it if the sample that was retried has
  * failed again. */
 static void rest(struct fl_fib *fib)
@@ -426,9 +435,7 @@ static void rest(struct fl_fib *fib)
 		return;
 	}
 	fib->probing = false;
-	fib->busy = false;
-	ev_check_stop(fib->loop, &fib->turn);
-	ev_idle_stop(fib->loop, &fib->awake);
+	sleep_on(fib);
 	if (fib->lists[FIB_WAIT].head && !ev_is_active(&fib->retry)) {
 		ev_timer_set(&fib->retry, fl_backoff_next(&fib->backoff) / 1e3, 0.);
 		ev_timer_start(fib->loop, &fib->retry);
@@ -445,8 +452,16 @@ static void on_turn(struct ev_loop *loop, ev_check *w, int revents)
 
 	(void)loop;
 	(void)revents;
-	if (!fib_step(fib))
+	if (fib->adoption)
+		sleep_on(fib);
+	else if (!fib_step(fib))
 		rest(fib);
+}
+
+void fib_go_on(struct fl_fib *fib)
+{
+	if (fib->announce)
+		wake(fib);
 }
 
 static void on_awake(struct ev_loop *loop, ev_idle *w, int revents)
@@ -469,6 +484,8 @@ static void on_retry(struct ev_loop *loop, ev_timer *w, int revents)
 void fl_fib_commit(struct fl_fib *fib)
 {
 	fib->announce = true;
+	if (fib->adoption)
+		return;
 	wake(fib);
 	(void)fib_step(fib);
 }
@@ -513,8 +530,8 @@ void fl_fib_destroy(struct fl_fib *fib)
 
 	if (!fib)
 		return;
-	ev_check_stop(fib->loop, &fib->turn);
-	ev_idle_stop(fib->loop, &fib->awake);
+	fl_fib_adopt_end(fib->adoption);
+	sleep_on(fib);
 	ev_timer_stop(fib->loop, &fib->retry);
 	ev_timer_stop(fib->loop, &fib->gather);
 	fl_hash_each (n, &it, &fib->rows) {

@@ -85,6 +85,23 @@ int fl_fib_adopt(struct fl_fib *fib, uint32_t ifindex);
  * as the underlay's; call it after fl_fib_adopt() for those that are. */
 int fl_fib_adopt_elsewhere(struct fl_fib *fib, const struct fl_prefix *network);
 
+/**
+ * The same step by step: begin, step until it returns 0 or an error, end; or end it early, and
+ * nothing that it has found so far is known. A step takes a few milliseconds at most, but for
+ * 150,000 rows some 20. Between steps anything may be called but another of these or
+ * fl_fib_forget(); what is sent waits for the end. Announcements should be passed on, for what
+ * others do meanwhile.
+ */
+struct fl_fib_adoption;
+
+/** @return 0; -ENOSPC; -EBUSY: one runs already; -ENOMEM, or -errno of a socket */
+int fl_fib_adopt_begin(struct fl_fib *fib, uint32_t ifindex, struct fl_fib_adoption **ret);
+int fl_fib_adopt_elsewhere_begin(struct fl_fib *fib, const struct fl_prefix *network,
+				 struct fl_fib_adoption **ret);
+/** @return 1: there is more to do; 0: done; or -errno, and then nothing is scheduled */
+int fl_fib_adopt_step(struct fl_fib_adoption *a);
+void fl_fib_adopt_end(struct fl_fib_adoption *a); /* NULL is a no-op */
+
 /** An own device has gone, and its rows with it. What is declared on it waits for the next
  * fl_fib_adopt() of it. */
 void fl_fib_forget(struct fl_fib *fib, uint32_t ifindex);

@@ -1,228 +1,50 @@
-/* core/fib_adopt.c - compare what is declared with what the kernel has on a device. */
+/* core/fib_adopt.c - compare what is declared with what the kernel has on a device, step by step.
+ */
 #include <errno.h>
-#include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
-#include "fib_internal.h"
-#include "io/rtmsg.h"
+#include "fib_collect.h"
 
-/* A row, or a nexthop object, that a dump showed. */
-struct seen {
-	struct fib_key key;	/* nexthop: unused */
-	struct fib_value value; /* nexthop: its key */
-	uint32_t nhid;
-	uint8_t protocol;
-	bool odd;   /* more than what we write: never equal to a row of ours */
-	bool named; /* a nexthop: by a route */
+#define SLICE 4096u /* rows that are taken in one step: about 2 ms */
+
+/* Kind by kind: what the kernel has is collected, what was believed is forgotten, what was
+ * collected is taken. In the end all of it is looked at. */
+enum phase { COLLECT, FORGET, TAKE, SPARE, SCHEDULE, DONE };
+
+struct fl_fib_adoption {
+	struct fib_collection c;
+	enum phase phase;
+	bool fresh;	/* nothing is believed yet: forget nothing */
+	uint32_t taken; /* of the nexthops, then of the rows */
 };
 
-struct seen_list {
-	struct seen *items;
-	uint32_t count;
-	uint32_t cap;
-};
-
-/* Table by table, so that no more is held than the largest; all of one device, before anything is
- * scheduled: a failed dump must decide nothing. */
-struct adoption {
-	struct fl_fib *fib;
-	uint32_t ifindex;		 /* 0: elsewhere, that is, on no device of our own */
-	const struct fl_prefix *network; /* elsewhere: only routes into it */
-	bool fresh;			 /* nothing is believed yet: forget nothing */
-	struct seen_list rows;
-	struct seen_list nexthops; /* sorted by id once complete */
-};
-
-/* Nobody's device is 0: a route over several, or one by an object that is not known here. */
-static bool covers_device(const struct adoption *a, uint32_t ifindex)
-{
-	return a->ifindex ? ifindex == a->ifindex : ifindex && !fib_is_own(a->fib, ifindex);
-}
-
-static bool covers(const struct adoption *a, const struct fib_row *row)
+static bool covers(const struct fl_fib_adoption *a, const struct fib_row *row)
 {
 	if (row->key.kind == FL_ROW_ROUTE)
-		return covers_device(a, row->value.ifindex);
-	return a->ifindex && row->key.ifindex == a->ifindex;
-}
-
-static int keep(struct seen_list *l, const struct seen *s)
-{
-	if (l->count == l->cap) {
-		uint32_t cap = l->cap ? l->cap * 2 : 64;
-		struct seen *items = reallocarray(l->items, cap, sizeof(*items));
-
-		if (!items)
-			return -ENOMEM;
-		l->items = items;
-		l->cap = cap;
-	}
-	l->items[l->count++] = *s;
-	return 0;
-}
-
-/* ---- dumps ---- */
-
-static int on_neigh(const struct nlmsghdr *nlh, void *data)
-{
-	struct adoption *a = data;
-	struct fl_rtmsg_neigh m;
-	struct seen s = {0};
-	struct fl_row row = {.kind = FL_ROW_NEIGH, .ifindex = a->ifindex};
-
-	if (fl_rtmsg_neigh_parse(nlh, &m) < 0 || m.ifindex != a->ifindex || m.family != AF_INET)
-		return 0;
-	if (!(m.state & NUD_PERMANENT) || (m.flags & NTF_PROXY) || !fl_addr_is_set(&m.dst))
-		return 0;
-	row.dst.addr = m.dst;
-	row.mac = m.mac;
-	fib_key_of(&row, &s.key, &s.value);
-	s.odd = !m.has_mac;
-	return keep(&a->rows, &s);
-}
-
-/* The entry of the all-zero MAC is the device's own default destination. */
-static int on_fdb(const struct nlmsghdr *nlh, void *data)
-{
-	struct adoption *a = data;
-	struct fl_rtmsg_neigh m;
-	struct seen s = {0};
-	struct fl_row row = {.kind = FL_ROW_FDB, .ifindex = a->ifindex};
-
-	if (fl_rtmsg_neigh_parse(nlh, &m) < 0 || m.ifindex != a->ifindex || m.family != AF_BRIDGE)
-		return 0;
-	if (!(m.state & NUD_PERMANENT) || !(m.flags & NTF_SELF) || !m.has_mac ||
-	    !fl_mac_is_unicast(&m.mac))
-		return 0;
-	row.mac = m.mac;
-	row.via = m.dst;
-	fib_key_of(&row, &s.key, &s.value);
-	s.odd = !fl_addr_is_set(&m.dst);
-	return keep(&a->rows, &s);
-}
-
-static int on_route(const struct nlmsghdr *nlh, void *data)
-{
-	struct adoption *a = data;
-	struct fl_rtmsg_route m;
-	struct seen s = {0};
-	struct fl_row row = {.kind = FL_ROW_ROUTE};
-
-	if (fl_rtmsg_route_parse(nlh, &m) < 0 || m.table != RT_TABLE_MAIN || m.metric)
-		return 0;
-	if (!fl_prefix_is_set(&m.dst) || (!m.nhid && !covers_device(a, m.ifindex)))
-		return 0;
-	if (!a->ifindex &&
-	    (m.protocol != FL_RTPROT || !fl_prefix_contains(a->network, &m.dst.addr)))
-		return 0;
-	row.dst = m.dst;
-	row.via = m.via;
-	row.ifindex = m.ifindex;
-	row.onlink = m.onlink;
-	fib_key_of(&row, &s.key, &s.value);
-	s.nhid = m.nhid;
-	s.protocol = m.protocol;
-	s.odd = m.multipath || m.type != RTN_UNICAST || fl_addr_is_set(&m.prefsrc);
-	return keep(&a->rows, &s);
-}
-
-static int on_nexthop(const struct nlmsghdr *nlh, void *data)
-{
-	struct adoption *a = data;
-	struct fl_rtmsg_nexthop m;
-	struct seen s = {0};
-
-	if (fl_rtmsg_nexthop_parse(nlh, &m) < 0 || m.protocol != FL_RTPROT ||
-	    !covers_device(a, m.ifindex))
-		return 0;
-	s.nhid = m.id;
-	s.value.ifindex = m.ifindex;
-	s.value.family = m.via.family;
-	s.value.onlink = m.onlink;
-	memcpy(s.value.bytes, m.via.bytes, sizeof(s.value.bytes));
-	return keep(&a->nexthops, &s);
-}
-
-/* @param nlh  can be sent again: the sender sets all that changes */
-static int collect(struct adoption *a, struct nlmsghdr *nlh, fl_rtnl_cb cb)
-{
-	uint32_t rows = a->rows.count, nexthops = a->nexthops.count, tries;
-	int r = -EINTR;
-
-	for (tries = 0; tries < FIB_DUMP_TRIES && r == -EINTR; tries++) {
-		a->rows.count = rows;
-		a->nexthops.count = nexthops;
-		r = fl_rtnl_dump(a->fib->rtnl, nlh, cb, a);
-	}
-	return r;
-}
-
-static int by_id(const void *a, const void *b)
-{
-	uint32_t x = ((const struct seen *)a)->nhid, y = ((const struct seen *)b)->nhid;
-
-	return (x > y) - (x < y);
-}
-
-static int collect_routes(struct adoption *a)
-{
-	union {
-		struct nlmsghdr nlh;
-		char bytes[FL_RTNL_MSG_MAX];
-	} buf;
-	uint8_t protocol = a->ifindex ? 0 : FL_RTPROT;
-	int r = 0;
-
-	if (a->fib->has_nexthops)
-		r = collect(a, fl_rtmsg_nexthop_dump(&buf, a->ifindex), on_nexthop);
-	if (r == 0)
-		r = collect(a,
-			    fl_rtmsg_route_dump(&buf, AF_INET, RT_TABLE_MAIN, protocol, a->ifindex),
-			    on_route);
-	if (r == -ENOENT) /* the main table never had a route */
-		r = 0;
-	if (r == 0 && a->nexthops.count)
-		qsort(a->nexthops.items, a->nexthops.count, sizeof(struct seen), by_id);
-	return r;
-}
-
-static int collect_kind(struct adoption *a, enum fl_row_kind kind)
-{
-	union {
-		struct nlmsghdr nlh;
-		char bytes[FL_RTNL_MSG_MAX];
-	} buf;
-
-	a->rows.count = 0;
-	a->nexthops.count = 0;
-	if (kind == FL_ROW_ROUTE)
-		return collect_routes(a);
-	if (kind == FL_ROW_NEIGH)
-		return collect(a, fl_rtmsg_neigh_dump(&buf, AF_INET, a->ifindex), on_neigh);
-	return collect(a, fl_rtmsg_neigh_dump(&buf, AF_BRIDGE, a->ifindex), on_fdb);
+		return fib_collect_covers(&a->c, row->value.ifindex);
+	return a->c.ifindex && row->key.ifindex == a->c.ifindex;
 }
 
 /* ---- decisions ---- */
 
-static void forget_nexthops(const struct adoption *a)
+static void forget_nexthops(const struct fl_fib_adoption *a)
 {
 	struct fl_hash_iter it;
 
-	fl_hash_each (n, &it, &a->fib->nexthops) {
+	fl_hash_each (n, &it, &a->c.fib->nexthops) {
 		struct fib_nexthop *nh = fl_container_of(n, struct fib_nexthop, node);
 
-		if (covers_device(a, nh->key.ifindex))
-			fib_nexthop_forget(a->fib, nh);
+		if (fib_collect_covers(&a->c, nh->key.ifindex))
+			fib_nexthop_forget(a->c.fib, nh);
 	}
 }
 
 /* What was believed of such rows on the device no longer counts. */
-static void forget(const struct adoption *a, enum fl_row_kind kind)
+static void forget(const struct fl_fib_adoption *a, enum fl_row_kind kind)
 {
-	struct fl_fib *fib = a->fib;
+	struct fl_fib *fib = a->c.fib;
 	struct fl_hash_iter it;
 
 	if (kind == FL_ROW_ROUTE)
@@ -235,38 +57,28 @@ static void forget(const struct adoption *a, enum fl_row_kind kind)
 		fib_nexthop_put(fib, row->nh);
 		row->nh = NULL;
 		fib_row_spare(fib, row, false);
-		row->flags = 0;
+		row->flags &= FIB_DOUBT;
 		row->repairs = 0;
 		row->believed = row->count && row->state == FIB_SAME;
 		fib_row_set(fib, row, FIB_ABSENT, FIB_FINE);
 	}
 }
 
-/* The nexthop object of ours that a route names, or NULL. */
-static struct seen *seen_nexthop(const struct adoption *a, uint32_t id)
-{
-	const struct seen key = {.nhid = id};
-
-	if (!id || !a->nexthops.count)
-		return NULL;
-	return bsearch(&key, a->nexthops.items, a->nexthops.count, sizeof(key), by_id);
-}
-
 /* flannel's routes have the number that anybody's have, so their shape must tell: through an
  * address that is on the link by declaration alone, and that is their own first one. On a device
  * that is ours alone nobody else makes such a route. */
-static bool is_left_by_flannel(const struct adoption *a, const struct seen *s)
+static bool is_left_by_flannel(const struct fl_fib_adoption *a, const struct fib_seen *s)
 {
-	return a->ifindex && s->protocol == RTPROT_BOOT && !s->odd && !s->nhid && s->value.onlink &&
-	       s->value.family == s->key.family &&
+	return a->c.ifindex && s->protocol == RTPROT_BOOT && !s->odd && !s->nhid &&
+	       s->value.onlink && s->value.family == s->key.family &&
 	       memcmp(s->value.bytes, s->key.bytes, sizeof(s->key.bytes)) == 0;
 }
 
 /* Somebody else's route on our device stands where ours should: the device is ours, so it may be
  * replaced. Where nobody declares one, flannel's goes as ours would. */
-static int take_foreign_route(struct adoption *a, const struct seen *s)
+static int take_foreign_route(struct fl_fib_adoption *a, const struct fib_seen *s)
 {
-	struct fib_row *row = fib_row_find(a->fib, &s->key);
+	struct fib_row *row = fib_row_find(a->c.fib, &s->key);
 	int r;
 
 	if (row && row->count) {
@@ -276,30 +88,30 @@ static int take_foreign_route(struct adoption *a, const struct seen *s)
 	}
 	if (!is_left_by_flannel(a, s) || (row && row->state != FIB_ABSENT))
 		return 0;
-	r = fib_row_get(a->fib, &s->key, &row);
+	r = fib_row_get(a->c.fib, &s->key, &row);
 	if (r < 0)
 		return r;
 	row->value = s->value;
 	row->flags |= FIB_LEFT;
-	fib_row_set(a->fib, row, FIB_OTHER, FIB_FINE);
+	fib_row_set(a->c.fib, row, FIB_OTHER, FIB_FINE);
 	return 0;
 }
 
-static bool equals(const struct fib_row *row, const struct seen *s)
+static bool equals(const struct fib_row *row, const struct fib_seen *s)
 {
 	return !s->odd && memcmp(&row->value, &s->value, sizeof(s->value)) == 0;
 }
 
 /* With nexthop_compat_mode=0, a route alone does not tell its gateway. @return the nexthop that we
  * use for it, or NULL: it has none, or a strange one */
-static struct fib_nexthop *resolve_nexthop(const struct adoption *a, struct seen *s)
+static struct fib_nexthop *resolve_nexthop(const struct fl_fib_adoption *a, struct fib_seen *s)
 {
-	const struct seen *object = seen_nexthop(a, s->nhid);
+	const struct fib_seen *object = fib_collect_nexthop(&a->c, s->nhid);
 	struct fib_nexthop *nh = NULL;
 
 	if (object) {
 		s->value = object->value;
-		nh = fib_nexthop_find(a->fib, &object->value);
+		nh = fib_nexthop_find(a->c.fib, &object->value);
 	}
 	if (nh && nh->id == s->nhid)
 		return nh;
@@ -308,17 +120,17 @@ static struct fib_nexthop *resolve_nexthop(const struct adoption *a, struct seen
 	return NULL;
 }
 
-static int take_row(struct adoption *a, const struct seen *shown)
+static int take_row(struct fl_fib_adoption *a, const struct fib_seen *shown)
 {
-	struct seen s = *shown;
+	struct fib_seen s = *shown;
 	struct fib_nexthop *nh = resolve_nexthop(a, &s);
 	struct fib_row *row;
 	bool messy;
 	int r;
 
-	if (s.key.kind == FL_ROW_ROUTE && !covers_device(a, s.value.ifindex))
+	if (s.key.kind == FL_ROW_ROUTE && !fib_collect_covers(&a->c, s.value.ifindex))
 		return 0;
-	r = fib_row_get(a->fib, &s.key, &row);
+	r = fib_row_get(a->c.fib, &s.key, &row);
 	if (r < 0)
 		return r;
 	if (!row->count && row->state == FIB_ABSENT)
@@ -327,7 +139,7 @@ static int take_row(struct adoption *a, const struct seen *shown)
 	messy = s.key.kind == FL_ROW_FDB && (row->state != FIB_ABSENT || !equals(row, &s));
 	if (messy)
 		row->flags |= FIB_PURGE;
-	fib_row_set(a->fib, row, equals(row, &s) && !messy ? FIB_SAME : FIB_OTHER, FIB_FINE);
+	fib_row_set(a->c.fib, row, equals(row, &s) && !messy ? FIB_SAME : FIB_OTHER, FIB_FINE);
 	if (nh && !row->nh) {
 		row->nh = nh;
 		nh->refs++;
@@ -337,35 +149,30 @@ static int take_row(struct adoption *a, const struct seen *shown)
 
 /* On a device that is not ours alone, an object may belong to a flanneld of another network: only
  * those count that routes of ours name. */
-static void mark_named(struct adoption *a)
+static void mark_named(struct fl_fib_adoption *a)
 {
-	for (uint32_t i = 0; i < a->rows.count; i++) {
-		struct seen *nexthop = seen_nexthop(a, a->rows.items[i].nhid);
+	if (a->c.ifindex)
+		return;
+	for (uint32_t i = 0; i < a->c.rows.count; i++) {
+		struct fib_seen *nexthop = fib_collect_nexthop(&a->c, a->c.rows.items[i].nhid);
 
 		if (nexthop)
 			nexthop->named = true;
 	}
 }
 
-static int take_all(struct adoption *a)
+static int take_nexthop(struct fl_fib_adoption *a, const struct fib_seen *s)
 {
-	uint32_t i;
-	int r = 0;
+	if (!a->c.ifindex && !s->named)
+		return 0;
+	return fib_nexthop_adopt(a->c.fib, &s->value, s->nhid);
+}
 
-	mark_named(a);
-	for (i = 0; i < a->nexthops.count && r == 0; i++)
-		if (a->ifindex || a->nexthops.items[i].named)
-			r = fib_nexthop_adopt(a->fib, &a->nexthops.items[i].value,
-					      a->nexthops.items[i].nhid);
-	for (i = 0; i < a->rows.count && r == 0; i++) {
-		const struct seen *s = &a->rows.items[i];
-
-		if (s->key.kind == FL_ROW_ROUTE && s->protocol != FL_RTPROT)
-			r = take_foreign_route(a, s);
-		else
-			r = take_row(a, s);
-	}
-	return r;
+static int take(struct fl_fib_adoption *a, const struct fib_seen *s)
+{
+	if (s->key.kind == FL_ROW_ROUTE && s->protocol != FL_RTPROT)
+		return take_foreign_route(a, s);
+	return take_row(a, s);
 }
 
 /* ---- what nobody declares and yet stays ---- */
@@ -400,7 +207,7 @@ static void spare_behind(struct fl_fib *fib, const struct fib_row *route)
 }
 
 /* @param a  NULL: wherever they are */
-static void spare_rows(struct fl_fib *fib, const struct adoption *a)
+static void spare_rows(struct fl_fib *fib, const struct fl_fib_adoption *a)
 {
 	struct fl_hash_iter it;
 
@@ -433,7 +240,19 @@ void fl_fib_sweep(struct fl_fib *fib)
 	}
 }
 
-static void schedule_row(struct adoption *a, struct fib_row *row)
+/* Somebody did something to it behind the dump's back. */
+static void doubt(struct fl_fib *fib, struct fib_row *row)
+{
+	row->flags &= (uint8_t)~FIB_DOUBT;
+	if (row->state != FIB_SAME)
+		return;
+	if (row->key.kind == FL_ROW_FDB)
+		row->flags |= FIB_PURGE;
+	fib->stats.repaired += row->count > 0;
+	fib_row_set(fib, row, FIB_UNSURE, FIB_FINE);
+}
+
+static void schedule_row(struct fl_fib_adoption *a, struct fib_row *row)
 {
 	static const enum fib_list_id later[] = {
 		[FL_ROW_NEIGH] = FIB_NOWHERE,
@@ -442,21 +261,23 @@ static void schedule_row(struct adoption *a, struct fib_row *row)
 	};
 
 	if (row->believed && row->count && row->state != FIB_SAME)
-		a->fib->stats.amiss++;
+		a->c.fib->stats.amiss++;
+	if (row->flags & FIB_DOUBT)
+		doubt(a->c.fib, row);
 	row->believed = 0;
 	/* what was to be added already keeps its place in the order of declaration */
 	if (row->list == FIB_ADD && row->state != FIB_SAME)
 		return;
 	if (later[row->key.kind] != FIB_NOWHERE && row->count && row->state != FIB_SAME)
-		fib_row_move(a->fib, row, later[row->key.kind]);
+		fib_row_move(a->c.fib, row, later[row->key.kind]);
 	else
-		fib_row_schedule(a->fib, row);
+		fib_row_schedule(a->c.fib, row);
 }
 
 /* Neighbours first, routes last. */
-static void schedule_all(struct adoption *a)
+static void schedule_all(struct fl_fib_adoption *a)
 {
-	struct fl_fib *fib = a->fib;
+	struct fl_fib *fib = a->c.fib;
 	struct fl_hash_iter it;
 	struct fib_row *row;
 
@@ -471,64 +292,183 @@ static void schedule_all(struct adoption *a)
 		fib_row_schedule(fib, row);
 }
 
-static int adopt_kind(struct adoption *a, enum fl_row_kind kind)
-{
-	struct fl_fib *fib = a->fib;
-	int r = collect_kind(a, kind);
+/* ---- one step after the other ---- */
 
-	if (r < 0)
-		return r;
+/* All of the kind is known now, and nothing of it is decided yet. */
+static int collect(struct fl_fib_adoption *a)
+{
+	int r = fib_collect_go_on(&a->c);
+
+	if (r == 0)
+		a->phase = FORGET;
+	return r < 0 ? r : 1;
+}
+
+static int begin_to_take(struct fl_fib_adoption *a)
+{
 	if (!a->fresh)
-		forget(a, kind);
-	if (a->rows.count || a->nexthops.count)
-		fib->touched = true;
-	return take_all(a);
+		forget(a, a->c.kind);
+	if (a->c.rows.count || a->c.nexthops.count)
+		a->c.fib->touched = true;
+	mark_named(a);
+	a->taken = 0;
+	a->phase = TAKE;
+	return 1;
 }
 
 /* Elsewhere only routes are ours: each kind costs walks over all rows, which are far apart. */
-static int adopt(struct adoption *a)
+static void next_kind(struct fl_fib_adoption *a)
 {
-	int r = 0;
-
-	a->fresh = !a->fib->touched;
-	if (a->ifindex)
-		r = adopt_kind(a, FL_ROW_NEIGH);
-	if (r == 0 && a->ifindex)
-		r = adopt_kind(a, FL_ROW_FDB);
-	if (r == 0)
-		r = adopt_kind(a, FL_ROW_ROUTE);
-	if (r == 0) {
-		a->fib->fighting = false;
-		spare_rows(a->fib, a);
-		schedule_all(a);
-	}
-	free(a->rows.items);
-	free(a->nexthops.items);
-	return r;
+	a->phase = COLLECT;
+	if (a->c.kind == FL_ROW_NEIGH)
+		fib_collect_begin(&a->c, FL_ROW_FDB);
+	else if (a->c.kind == FL_ROW_FDB)
+		fib_collect_begin(&a->c, FL_ROW_ROUTE);
+	else
+		a->phase = SPARE;
 }
 
-int fl_fib_adopt(struct fl_fib *fib, uint32_t ifindex)
+/* Nexthops first: routes name them. */
+static int take_slice(struct fl_fib_adoption *a)
 {
-	struct adoption a = {.fib = fib, .ifindex = ifindex};
+	const uint32_t all = a->c.nexthops.count + a->c.rows.count;
+	int r = 0;
+
+	for (uint32_t n = 0; n < SLICE && a->taken < all && r == 0; n++, a->taken++) {
+		if (a->taken < a->c.nexthops.count)
+			r = take_nexthop(a, &a->c.nexthops.items[a->taken]);
+		else
+			r = take(a, &a->c.rows.items[a->taken - a->c.nexthops.count]);
+	}
+	if (r == 0 && a->taken == all && !fib_collect_again(&a->c))
+		next_kind(a);
+	else if (r == 0 && a->taken == all)
+		a->phase = COLLECT;
+	return r < 0 ? r : 1;
+}
+
+int fl_fib_adopt_step(struct fl_fib_adoption *a)
+{
+	switch (a->phase) {
+	case COLLECT:
+		return collect(a);
+	case FORGET:
+		return begin_to_take(a);
+	case TAKE:
+		return take_slice(a);
+	case SPARE:
+		a->c.fib->fighting = false;
+		spare_rows(a->c.fib, a);
+		a->phase = SCHEDULE;
+		return 1;
+	case SCHEDULE:
+		schedule_all(a);
+		a->phase = DONE;
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+void fl_fib_adopt_end(struct fl_fib_adoption *a)
+{
+	struct fl_fib *fib;
+
+	if (!a)
+		return;
+	fib = a->c.fib;
+	fib_collect_close(&a->c);
+	free(a);
+	fib->adoption = NULL;
+	fib_go_on(fib);
+}
+
+static int begin(struct fl_fib *fib, const struct fib_collection *c, struct fl_fib_adoption **ret)
+{
+	struct fl_fib_adoption *a;
+	int r;
+
+	if (fib->adoption)
+		return -EBUSY;
+	a = calloc(1, sizeof(*a));
+	if (!a)
+		return -ENOMEM;
+	a->c = *c;
+	a->fresh = !fib->touched;
+	r = fib_collect_open(&a->c);
+	if (r < 0) {
+		free(a);
+		return r;
+	}
+	fib_collect_begin(&a->c, c->ifindex ? FL_ROW_NEIGH : FL_ROW_ROUTE);
+	fib->adoption = a;
+	*ret = a;
+	return 0;
+}
+
+int fl_fib_adopt_begin(struct fl_fib *fib, uint32_t ifindex, struct fl_fib_adoption **ret)
+{
+	const struct fib_collection c = {.fib = fib, .ifindex = ifindex};
 
 	if (!fib_is_own(fib, ifindex)) {
 		if (fib->n_own == FL_FIB_DEVICES_MAX)
 			return -ENOSPC;
 		fib->own[fib->n_own++] = ifindex;
 	}
-	return adopt(&a);
+	return begin(fib, &c, ret);
+}
+
+int fl_fib_adopt_elsewhere_begin(struct fl_fib *fib, const struct fl_prefix *network,
+				 struct fl_fib_adoption **ret)
+{
+	const struct fib_collection c = {.fib = fib, .network = *network};
+
+	return begin(fib, &c, ret);
+}
+
+static int to_the_end(struct fl_fib_adoption *a)
+{
+	int r;
+
+	do
+		r = fl_fib_adopt_step(a);
+	while (r > 0);
+	fl_fib_adopt_end(a);
+	return r;
+}
+
+int fl_fib_adopt(struct fl_fib *fib, uint32_t ifindex)
+{
+	struct fl_fib_adoption *a = NULL;
+	int r = fl_fib_adopt_begin(fib, ifindex, &a);
+
+	return r < 0 ? r : to_the_end(a);
 }
 
 int fl_fib_adopt_elsewhere(struct fl_fib *fib, const struct fl_prefix *network)
 {
-	struct adoption a = {.fib = fib, .network = network};
+	struct fl_fib_adoption *a = NULL;
+	int r = fl_fib_adopt_elsewhere_begin(fib, network, &a);
 
-	return adopt(&a);
+	return r < 0 ? r : to_the_end(a);
+}
+
+/* ---- what happens meanwhile ---- */
+
+bool fib_adopt_runs(const struct fl_fib *fib)
+{
+	return fib->adoption && fib->adoption->phase != DONE;
+}
+
+void fib_adopt_lost_nexthop(struct fl_fib *fib)
+{
+	if (fib_adopt_runs(fib) && fib->adoption->c.kind == FL_ROW_ROUTE)
+		fib->adoption->c.again = true;
 }
 
 void fl_fib_forget(struct fl_fib *fib, uint32_t ifindex)
 {
-	const struct adoption a = {.fib = fib, .ifindex = ifindex};
+	const struct fl_fib_adoption a = {.c = {.fib = fib, .ifindex = ifindex}};
 	struct fl_hash_iter it;
 
 	forget(&a, FL_ROW_NEIGH);

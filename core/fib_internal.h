@@ -1,6 +1,6 @@
 /* core/fib_internal.h - what the fib's files share: fib.c (declarations, lists, the loop),
  * fib_kernel.c (slices of messages), fib_nexthop.c (shared gateways), fib_adopt.c (comparison with
- * a dump). */
+ * what fib_collect.c has read). */
 #ifndef FL_FIB_INTERNAL_H
 #define FL_FIB_INTERNAL_H
 
@@ -77,7 +77,9 @@ enum fib_list_id {
 #define FIB_TRIED  8u  /* clashed, and then nobody was there */
 #define FIB_SPARED 16u /* nobody declares it, and it stays for now */
 #define FIB_AGAIN  32u /* as we know it, it is not there to be removed: perhaps as another one */
-#define FIB_LEFT   64u /* flannel has left it: as anybody's route, not with our number */
+#define FIB_DOUBT                                                                                  \
+	128u /* within a comparison: others did something to it, perhaps since it was read */
+#define FIB_LEFT 64u /* flannel has left it: as anybody's route, not with our number */
 
 /* 104 bytes: 50,000 peers have 150,000 of them. */
 struct fib_row {
@@ -160,7 +162,8 @@ struct fl_fib {
 	bool touched;  /* something was sent, or found: rows may be other than absent */
 	bool busy;     /* turn and awake run */
 	bool announce; /* settled() is due */
-	bool probing;  /* this run retries a sample of what was refused */
+	struct fl_fib_adoption *adoption; /* while it runs nothing is sent; or NULL */
+	bool probing;			  /* this run retries a sample of what was refused */
 };
 
 /* fib.c */
@@ -178,8 +181,16 @@ void fib_row_set(struct fl_fib *fib, struct fib_row *row, enum fib_state state,
 		 enum fib_trouble trouble);
 /* Is the device ours alone? */
 bool fib_is_own(const struct fl_fib *fib, uint32_t ifindex);
+/* A comparison has ended: send what waits. */
+void fib_go_on(struct fl_fib *fib);
 /* May one more line about a single row be logged in this run? Else it is counted. */
 bool fib_may_say(struct fl_fib *fib);
+
+/* fib_adopt.c */
+/* Does a comparison run that has not decided yet what is to be done? */
+bool fib_adopt_runs(const struct fl_fib *fib);
+/* A nexthop object has gone: routes that were read may be gone, too. */
+void fib_adopt_lost_nexthop(struct fl_fib *fib);
 
 /* fib_kernel.c */
 /* Send one slice. @return true if there was one, false if nothing is left to do */

@@ -76,6 +76,10 @@ void fib_row_repair(struct fl_fib *fib, struct fib_row *row)
  * be older than what we have asked for since */
 static void damage(struct fl_fib *fib, struct fib_row *row, enum fib_state state)
 {
+	if (fib_adopt_runs(fib)) {
+		row->flags |= FIB_DOUBT;
+		return;
+	}
 	if (row->list != FIB_NOWHERE) /* it waits for its turn anyhow */
 		return;
 	fib_row_set(fib, row, state, FIB_FINE);
@@ -85,15 +89,21 @@ static void damage(struct fl_fib *fib, struct fib_row *row, enum fib_state state
 
 /* ---- announcements ---- */
 
-static struct fib_row *declared(const struct fl_fib *fib, const struct fl_row *shape,
-				struct fib_value *value)
+/* A row that should stand, and does as far as we know. While a comparison runs also others: what
+ * it has read of them may be out of date once somebody declares them. */
+static struct fib_row *concerned(struct fl_fib *fib, const struct fl_row *shape,
+				 struct fib_value *value, bool gone)
 {
 	struct fib_key key;
 	struct fib_row *row;
 
 	fib_key_of(shape, &key, value);
 	row = fib_row_find(fib, &key);
-	return row && row->count && row->state == FIB_SAME ? row : NULL;
+	if (fib_adopt_runs(fib) && gone && !row && fib_row_get(fib, &key, &row) == 0)
+		row->value = *value;
+	if (!row || fib_adopt_runs(fib))
+		return row;
+	return row->count && row->state == FIB_SAME ? row : NULL;
 }
 
 static bool is_value(const struct fib_row *row, const struct fib_value *value)
@@ -119,7 +129,7 @@ static void notice_neigh(struct fl_fib *fib, const struct nlmsghdr *nlh)
 	} else {
 		shape.dst.addr = m.dst;
 	}
-	row = declared(fib, &shape, &value);
+	row = concerned(fib, &shape, &value, nlh->nlmsg_type == RTM_DELNEIGH);
 	if (!row)
 		return;
 	if (nlh->nlmsg_type == RTM_DELNEIGH) {
@@ -147,7 +157,8 @@ static void notice_route(struct fl_fib *fib, const struct nlmsghdr *nlh)
 	shape.via = m.via;
 	shape.ifindex = m.ifindex;
 	shape.onlink = m.onlink;
-	row = declared(fib, &shape, &value);
+	row = concerned(fib, &shape, &value,
+			nlh->nlmsg_type == RTM_DELROUTE && m.protocol == FL_RTPROT);
 	if (!row)
 		return;
 	if (nlh->nlmsg_type == RTM_DELROUTE) {
@@ -168,6 +179,7 @@ static void notice_nexthop(struct fl_fib *fib, const struct nlmsghdr *nlh)
 
 	if (fl_rtmsg_nexthop_parse(nlh, &m) < 0)
 		return;
+	fib_adopt_lost_nexthop(fib);
 	if (fib_nexthop_lost(fib, m.id))
 		gather(fib);
 }

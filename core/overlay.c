@@ -125,7 +125,7 @@ static void on_settled(struct fl_fib_listener *l)
 
 /* ---- the kernel as we find it ---- */
 
-void overlay_retry_later(struct fl_overlay *o, int error)
+static void retry_later(struct fl_overlay *o, int error)
 {
 	uint32_t ms = fl_backoff_next(&o->adopt_backoff);
 
@@ -158,33 +158,38 @@ static void check_swept(struct fl_overlay *o)
 	fl_prefix_set_done(&o->doubts_before);
 }
 
+void overlay_compared(struct fl_overlay *o, int error)
+{
+	if (error < 0) {
+		retry_later(o, error);
+		return;
+	}
+	o->adopted = true;
+	fl_backoff_reset(&o->adopt_backoff);
+	check_swept(o);
+	if (!o->swept) { /* doubts may have gone meanwhile */
+		fl_fib_sweep(o->fib);
+		check_swept(o);
+	}
+	overlay_repair_compared(o);
+	overlay_repair_fill(o);
+	fl_fib_commit(o->fib);
+}
+
 /* Until the kernel was compared, nothing may be sent: equal rows would be touched, strangers
  * overlooked. And until all leases are known it must not be compared: what stands for those that
  * have not come yet would be removed. */
 void overlay_settle(struct fl_overlay *o)
 {
-	uint32_t i;
-	int r = 0;
-
 	if (o->suspended || o->in_snapshot || !o->complete)
 		return;
 	fl_peer_filter_settle(o->conf.filter);
-	if (!o->adopted) {
-		overlay_repair_listen(o); /* before: else what happens in between is missed */
-		for (i = 0; i < o->conf.env->n_devices && r == 0; i++)
-			r = fl_fib_adopt(o->fib, o->conf.env->devices[i]);
-		if (r == 0)
-			r = fl_fib_adopt_elsewhere(o->fib, &o->conf.env->network);
-		if (r < 0) {
-			overlay_retry_later(o, r);
-			return;
-		}
-		o->adopted = true;
-		fl_backoff_reset(&o->adopt_backoff);
-		check_swept(o);
-		overlay_repair_fill(o);
+	if (o->adopted) {
+		fl_fib_commit(o->fib);
+		return;
 	}
-	fl_fib_commit(o->fib);
+	overlay_repair_listen(o); /* before: else what happens in between is missed */
+	overlay_compare(o);
 }
 
 /* Some doubts are gone, and with them perhaps the reason why rows stay. */
@@ -334,12 +339,16 @@ void fl_overlay_device_came(struct fl_overlay *o, uint32_t ifindex)
 	r = overlay_repair_filter(o);
 	if (r < 0)
 		fl_warn("fib", "what others do to rows is not seen at once: %s", strerror(-r));
+	if (o->comparing) {
+		overlay_compare_anew(o);
+		return;
+	}
 	if (!o->adopted)
 		return; /* its turn comes with the others' */
 	r = fl_fib_adopt(o->fib, ifindex);
 	if (r < 0) {
 		o->adopted = false;
-		overlay_retry_later(o, r);
+		retry_later(o, r);
 		return;
 	}
 	overlay_settle(o);
@@ -350,7 +359,13 @@ void fl_overlay_device_went(struct fl_overlay *o, uint32_t ifindex)
 	if (o->suspended)
 		return;
 	o->away = true;
+	if (!o->comparing) {
+		fl_fib_forget(o->fib, ifindex);
+		return;
+	}
+	overlay_compare_stop(o);
 	fl_fib_forget(o->fib, ifindex);
+	overlay_compare_anew(o);
 }
 
 /* ---- another backend on another underlay ---- */
@@ -368,6 +383,7 @@ static int senses_start(struct fl_overlay *o)
 static void senses_stop(struct fl_overlay *o)
 {
 	ev_timer_stop(o->conf.loop, &o->adopt_timer);
+	overlay_compare_stop(o);
 	overlay_walk_done(o);
 	overlay_recount_done(o);
 	overlay_repair_done(o);
@@ -430,6 +446,7 @@ int fl_overlay_create(const struct fl_overlay_conf *conf, struct fl_overlay **re
 	o->fib_listener.settled = on_settled;
 	o->fib_listener.spared = on_spared;
 	ev_timer_init(&o->adopt_timer, on_adopt_timer, 0., 0.);
+	overlay_compare_init(o);
 	overlay_walk_init(o);
 	overlay_recount_init(o);
 	overlay_repair_init(o);

@@ -1,7 +1,7 @@
 /* core/overlay_internal.h - what the overlay's files share: overlay.c (peers in, fib told, life),
  * overlay_judge.c (what to make of a lease, and what is said), overlay_ways.c (other ways to
- * peers), overlay_recount.c (when
- * memory ran out), overlay_repair.c (what others have done to rows and devices of ours).
+ * peers), overlay_recount.c (when memory ran out), overlay_compare.c (with what the kernel has),
+ * overlay_repair.c (what others have done to rows and devices of ours).
  */
 #ifndef FL_OVERLAY_INTERNAL_H
 #define FL_OVERLAY_INTERNAL_H
@@ -59,18 +59,25 @@ struct fl_overlay {
 	void *each_owner;
 	ev_timer recount; /* what is declared is not certain: declare all anew */
 	struct fl_backoff recount_backoff;
-	bool miscounted; /* since the last recount has begun */
+	bool miscounted;		  /* since the last recount has begun */
+	struct fl_fib_adoption *adoption; /* of one device, while all is compared */
+	uint32_t compared;		  /* devices, so far */
+	ev_check compare_turn;
+	ev_idle compare_awake;
 	struct fl_backoff adopt_backoff;
 	ev_timer adopt_timer;
 	uint32_t said; /* lines about single peers in this snapshot or walk */
 	uint32_t unsaid;
 	bool suspended; /* there is no backend to ask, and no fib */
 	bool in_snapshot;
-	bool filled;   /* what happens to rows is heard: not many are to be sent */
-	bool unheard;  /* for a while it was not, and since then not all has been compared */
-	bool complete; /* all leases are known: a first snapshot has ended */
-	bool adopted;  /* the kernel was compared once; before that nothing is sent to it */
-	bool swept;    /* and no row of ours is left that nobody declares */
+	bool filled;	/* what happens to rows is heard: not many are to be sent */
+	bool unheard;	/* for a while it was not, and since then not all has been compared */
+	bool complete;	/* all leases are known: a first snapshot has ended */
+	bool adopted;	/* the kernel was compared; before that nothing is sent to it */
+	bool comparing; /* it is on its way */
+	bool by_slow;	/* as a net below: what it finds was missed */
+	uint64_t amiss_before; /* and what had been found before it */
+	bool swept;	       /* and no row of ours is left that nobody declares */
 	/* Subnets whose entry is of no use: what stands for them may be right. Unused once swept.
 	 */
 	struct fl_prefix_set doubts;
@@ -113,8 +120,16 @@ void overlay_tell_removed(struct fl_overlay *o, struct fl_lease_record *rec);
 /* Send what was declared, once the kernel was compared. */
 void overlay_settle(struct fl_overlay *o);
 
-/* The kernel's tables could not be read: compare again later. */
-void overlay_retry_later(struct fl_overlay *o, int error);
+/* All is compared: 0; or the kernel's tables could not be read: -errno. */
+void overlay_compared(struct fl_overlay *o, int error);
+
+/* overlay_compare.c */
+
+void overlay_compare_init(struct fl_overlay *o);
+/* Begin, or go on behind a snapshot. Ends by overlay_compared(), perhaps at once. */
+void overlay_compare(struct fl_overlay *o);
+/* Break off, if it runs. */
+void overlay_compare_stop(struct fl_overlay *o);
 
 /* overlay_recount.c */
 
@@ -135,6 +150,10 @@ void overlay_repair_listen(struct fl_overlay *o);
 void overlay_repair_fill(struct fl_overlay *o);
 /* They have been sent. */
 void overlay_repair_filled(struct fl_overlay *o);
+/* All was compared. */
+void overlay_repair_compared(struct fl_overlay *o);
+/* Compare all anew, also if that is on its way. */
+void overlay_compare_anew(struct fl_overlay *o);
 void overlay_repair_done(struct fl_overlay *o);
 
 /* overlay_ways.c */

@@ -80,7 +80,7 @@ static void on_announced(struct fl_rtnl_watch_listener *l, const struct nlmsghdr
 		notice_link(o, nlh);
 	else if (nlh->nlmsg_type == RTM_NEWADDR || nlh->nlmsg_type == RTM_DELADDR)
 		notice_addr(o, nlh);
-	else if (o->adopted && !o->refill) /* else all is compared soon anyhow */
+	else if ((o->adopted || o->comparing) && !o->refill) /* else all is compared soon anyhow */
 		fl_fib_notice(o->fib, nlh);
 }
 
@@ -97,6 +97,13 @@ static void on_lost(struct fl_rtnl_watch_listener *l)
 
 /* ---- what is done ---- */
 
+void overlay_compare_anew(struct fl_overlay *o)
+{
+	overlay_compare_stop(o);
+	o->adopted = false;
+	overlay_settle(o);
+}
+
 /* Paced like the repair of devices: somebody may go on and on. */
 static void compare_all(struct fl_overlay *o)
 {
@@ -105,10 +112,8 @@ static void compare_all(struct fl_overlay *o)
 	if (r < 0)
 		fl_debug("fib", "the filter of announcements is the old one: %s", strerror(-r));
 	o->mended = ev_now(o->conf.loop);
-	if (!o->adopted)
-		return; /* it is due anyhow */
-	o->adopted = false;
-	overlay_settle(o);
+	if (o->adopted || o->comparing) /* else it is due anyhow */
+		overlay_compare_anew(o);
 }
 
 /* @return false: it cannot be used yet */
@@ -169,7 +174,7 @@ static double slow_after(void)
 static void on_slow(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct fl_overlay *o = fl_container_of(w, struct fl_overlay, slow);
-	struct fl_fib_stats before, after;
+	struct fl_fib_stats s;
 
 	(void)loop;
 	(void)revents;
@@ -179,14 +184,25 @@ static void on_slow(struct ev_loop *loop, ev_timer *w, int revents)
 	if (!mend_devices(o, EVERYTHING))
 		return;
 	o->refill = 0;
-	fl_fib_stats(o->fib, &before);
+	fl_fib_stats(o->fib, &s);
+	o->by_slow = true;
+	o->amiss_before = s.amiss;
 	compare_all(o);
-	fl_fib_stats(o->fib, &after);
-	if (after.amiss > before.amiss && !o->unheard)
+}
+
+void overlay_repair_compared(struct fl_overlay *o)
+{
+	struct fl_fib_stats s;
+
+	if (!o->by_slow)
+		return;
+	o->by_slow = false;
+	fl_fib_stats(o->fib, &s);
+	if (s.amiss > o->amiss_before && !o->unheard)
 		fl_warn("fib",
 			"the full comparison has found %llu rows amiss that were not "
 			"noticed; put right",
-			(unsigned long long)(after.amiss - before.amiss));
+			(unsigned long long)(s.amiss - o->amiss_before));
 	o->unheard = false;
 	fl_trim(); /* of what the comparison has needed */
 }

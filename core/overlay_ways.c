@@ -46,20 +46,11 @@ static void stop_walk(struct fl_overlay *o)
 /* A link that went for a moment is the same way as before, but what stood on it is gone. */
 static void look_elsewhere(struct fl_overlay *o)
 {
-	double begin = ev_time();
-	int r;
+	const bool dropped = o->dropped;
 
-	if (!o->dropped)
-		return;
 	o->dropped = false;
-	if (!o->adopted)
-		return; /* all is compared soon anyhow */
-	r = fl_fib_adopt_elsewhere(o->fib, &o->conf.env->network);
-	o->walked_s += ev_time() - begin;
-	if (r < 0) {
-		o->adopted = false;
-		overlay_retry_later(o, r);
-	}
+	if (dropped && (o->adopted || o->comparing)) /* else all is compared soon anyhow */
+		overlay_compare_anew(o);
 }
 
 static void on_walk(struct ev_loop *loop, ev_check *w, int revents)

@@ -24,6 +24,7 @@ struct fl_rtnl {
 	uint32_t portid;
 	uint32_t seq; /* of the last message that was sent */
 	char why[256];
+	struct wait *dump; /* that goes on piece by piece, or NULL */
 	char recv[RECV_SIZE] __attribute__((aligned(8)));
 };
 
@@ -115,6 +116,7 @@ void fl_rtnl_close(struct fl_rtnl *rtnl)
 	if (!rtnl)
 		return;
 	socket_drop(rtnl);
+	free(rtnl->dump);
 	free(rtnl);
 }
 
@@ -273,15 +275,16 @@ static int on_datagram(struct fl_rtnl *rtnl, struct wait *w, size_t len)
 	return 0;
 }
 
-static int wait_for(struct fl_rtnl *rtnl, struct wait *w)
+static int wait_once(struct fl_rtnl *rtnl, struct wait *w)
 {
-	ssize_t n;
-	int r = 0;
+	ssize_t n = recv_datagram(rtnl);
 
-	while (!w->done && r == 0 && !w->cb_result) {
-		n = recv_datagram(rtnl);
-		r = n < 0 ? (int)n : on_datagram(rtnl, w, (size_t)n);
-	}
+	return n < 0 ? (int)n : on_datagram(rtnl, w, (size_t)n);
+}
+
+/* @param r  of the last wait_once() */
+static int wait_over(struct fl_rtnl *rtnl, const struct wait *w, int r)
+{
 	if (!w->done)
 		socket_drop(rtnl);
 	if (r < 0)
@@ -289,17 +292,30 @@ static int wait_for(struct fl_rtnl *rtnl, struct wait *w)
 	return w->cb_result ? w->cb_result : w->result;
 }
 
-static int transact(struct fl_rtnl *rtnl, struct nlmsghdr *nlh, uint16_t flags, struct wait *w)
+static int wait_for(struct fl_rtnl *rtnl, struct wait *w)
 {
-	int r;
+	int r = 0;
 
+	while (!w->done && r == 0 && !w->cb_result)
+		r = wait_once(rtnl, w);
+	return wait_over(rtnl, w, r);
+}
+
+static int send_one(struct fl_rtnl *rtnl, struct nlmsghdr *nlh, uint16_t flags, struct wait *w)
+{
 	rtnl->why[0] = '\0';
 	nlh->nlmsg_flags |= NLM_F_REQUEST | flags;
 	nlh->nlmsg_seq = ++rtnl->seq;
 	nlh->nlmsg_pid = 0;
 	w->first_seq = nlh->nlmsg_seq;
 	w->count = 1;
-	r = send_bytes(rtnl, nlh, nlh->nlmsg_len);
+	return send_bytes(rtnl, nlh, nlh->nlmsg_len);
+}
+
+static int transact(struct fl_rtnl *rtnl, struct nlmsghdr *nlh, uint16_t flags, struct wait *w)
+{
+	int r = send_one(rtnl, nlh, flags, w);
+
 	return r < 0 ? r : wait_for(rtnl, w);
 }
 
@@ -324,6 +340,30 @@ int fl_rtnl_dump(struct fl_rtnl *rtnl, struct nlmsghdr *nlh, fl_rtnl_cb cb, void
 	int r = transact(rtnl, nlh, NLM_F_DUMP, &w);
 
 	return r == 0 && w.interrupted ? -EINTR : r;
+}
+
+int fl_rtnl_dump_begin(struct fl_rtnl *rtnl, struct nlmsghdr *nlh)
+{
+	if (!rtnl->dump)
+		rtnl->dump = malloc(sizeof(*rtnl->dump));
+	if (!rtnl->dump)
+		return -ENOMEM;
+	*rtnl->dump = (struct wait){0};
+	return send_one(rtnl, nlh, NLM_F_DUMP, rtnl->dump);
+}
+
+int fl_rtnl_dump_piece(struct fl_rtnl *rtnl, fl_rtnl_cb cb, void *data)
+{
+	struct wait *w = rtnl->dump;
+	int r;
+
+	w->cb = cb;
+	w->data = data;
+	r = wait_once(rtnl, w);
+	if (r == 0 && !w->done && !w->cb_result)
+		return 1;
+	r = wait_over(rtnl, w, r);
+	return r == 0 && w->interrupted ? -EINTR : r;
 }
 
 int fl_rtnl_batch_create(struct fl_rtnl *rtnl, struct fl_rtnl_batch **ret)

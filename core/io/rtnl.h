@@ -45,6 +45,14 @@ int fl_rtnl_get(struct fl_rtnl *rtnl, struct nlmsghdr *nlh, fl_rtnl_cb cb, void 
  */
 int fl_rtnl_dump(struct fl_rtnl *rtnl, struct nlmsghdr *nlh, fl_rtnl_cb cb, void *data);
 
+/** The same in pieces: begin, then take one after the other. Until it is over nothing else may use
+ * the socket, so have one for it alone; to close it is the way to end it early. @return 0 or -errno
+ */
+int fl_rtnl_dump_begin(struct fl_rtnl *rtnl, struct nlmsghdr *nlh);
+/** The next piece, up to 32 KiB. @return 1: there is more; else, as fl_rtnl_dump(), 0, what @p cb
+ * has returned (negative) or -errno */
+int fl_rtnl_dump_piece(struct fl_rtnl *rtnl, fl_rtnl_cb cb, void *data);
+
 /**
  * Many requests in few system calls. Add messages, then run: all are executed in order; only the
  * last asks for an ack, failures are always reported by the kernel (netlink_rcv_skb), so a message

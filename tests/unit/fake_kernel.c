@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "fib.h"
 #include "io/rtnl.h"
@@ -327,31 +328,81 @@ int fl_rtnl_get(struct fl_rtnl *rtnl, struct nlmsghdr *nlh, fl_rtnl_cb cb, void 
 	return -ENETUNREACH;
 }
 
-int fl_rtnl_dump(struct fl_rtnl *rtnl, struct nlmsghdr *nlh, fl_rtnl_cb cb, void *data)
+/* A dump on its way. */
+struct dump {
+	enum what what;
+	uint32_t at; /* the next object */
+	bool begun;
+};
+
+/* Up to @p most objects, or all of them (0). @return 1: there may be more */
+static int dump_some(struct dump *d, uint32_t most, fl_rtnl_cb cb, void *data)
 {
 	char buf[FL_RTNL_MSG_MAX] __attribute__((aligned(8)));
-	enum what what = dumped(nlh);
-	uint32_t i;
+	uint32_t given = 0;
 	int r = 0;
 
-	(void)rtnl;
-	kernel.dumps++;
-	if (what == NEXTHOP && kernel.no_nexthops)
-		return -EOPNOTSUPP;
-	if (kernel.dump_error && kernel.dump_skip-- == 0)
+	if (!d->begun && kernel.dump_error && kernel.dump_skip-- == 0)
 		return kernel.dump_error;
-	for (i = 0; i < kernel.count && r == 0; i++) {
-		if (kernel.objects[i].what != what)
+	d->begun = true;
+	for (; d->at < kernel.count && r == 0; d->at++) {
+		if (kernel.objects[d->at].what != d->what)
 			continue;
-		encode(buf, &kernel.objects[i]);
+		if (most && given++ == most)
+			return 1;
+		encode(buf, &kernel.objects[d->at]);
 		r = cb((const struct nlmsghdr *)buf, data);
 	}
 	if (r == 0 && kernel.dump_interrupt &&
-	    (kernel.interrupted == NOTHING || kernel.interrupted == what)) {
+	    (kernel.interrupted == NOTHING || kernel.interrupted == d->what)) {
 		kernel.dump_interrupt--;
 		return -EINTR;
 	}
 	return r;
+}
+
+static int dump_start(struct dump *d, const struct nlmsghdr *nlh)
+{
+	*d = (struct dump){.what = dumped(nlh)};
+	kernel.dumps++;
+	return d->what == NEXTHOP && kernel.no_nexthops ? -EOPNOTSUPP : 0;
+}
+
+int fl_rtnl_dump(struct fl_rtnl *rtnl, struct nlmsghdr *nlh, fl_rtnl_cb cb, void *data)
+{
+	struct dump d;
+	int r = dump_start(&d, nlh);
+
+	(void)rtnl;
+	return r < 0 ? r : dump_some(&d, 0, cb, data);
+}
+
+/* The sockets of comparisons; the main one is never looked into. */
+struct fl_rtnl {
+	struct dump dump;
+};
+
+int fl_rtnl_open(struct fl_rtnl **ret)
+{
+	*ret = calloc(1, sizeof(**ret));
+	return *ret ? 0 : -ENOMEM;
+}
+
+void fl_rtnl_close(struct fl_rtnl *rtnl)
+{
+	free(rtnl);
+}
+
+int fl_rtnl_dump_begin(struct fl_rtnl *rtnl, struct nlmsghdr *nlh)
+{
+	return dump_start(&rtnl->dump, nlh);
+}
+
+int fl_rtnl_dump_piece(struct fl_rtnl *rtnl, fl_rtnl_cb cb, void *data)
+{
+	if (kernel.slow_us)
+		(void)usleep(kernel.slow_us);
+	return dump_some(&rtnl->dump, kernel.piece, cb, data);
 }
 
 void kernel_neigh(const char *ip, uint8_t n, uint32_t ifindex, uint16_t nud)

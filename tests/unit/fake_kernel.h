@@ -33,6 +33,8 @@ struct fake_kernel {
 	uint32_t dump_interrupt; /* so many dumps ... */
 	enum what interrupted;	 /* ... of this say -EINTR; NOTHING: of any */
 	uint32_t dumps;
+	uint32_t piece;	  /* objects in a piece of a dump; 0: all in one */
+	uint32_t slow_us; /* that each piece takes */
 	uint32_t batches;
 };
 extern struct fake_kernel kernel;

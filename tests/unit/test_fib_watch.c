@@ -261,6 +261,110 @@ static void after_any_history_the_kernel_equals_the_declaration(void **state)
 	assert_whole(f, count);
 }
 
+static void nexthop_goes(struct fixture *f)
+{
+	const struct object *o = find(NEXTHOP, 0);
+
+	if (!o)
+		return;
+	for (uint32_t i = 0; i < kernel.count; i++)
+		if (kernel.objects[i].what == ROUTE && kernel.objects[i].route.nhid == o->nh.id)
+			kernel.objects[i].what = NOTHING; /* not announced */
+	destroy(f, find(NEXTHOP, 0));
+}
+
+/* Something that others do, and that is announced; or somebody declares or withdraws. */
+static void something_happens(struct fixture *f, uint64_t *random, bool wanted[])
+{
+	struct object *o = &kernel.objects[pick(random, kernel.count + 1)];
+	uint32_t n = 1 + pick(random, PEERS);
+
+	switch (pick(random, 12)) {
+	case 0:
+		peer(f, n, wanted[n] ? withdraw : declare);
+		wanted[n] = !wanted[n];
+		break;
+	case 1:
+		fl_fib_commit(f->fib);
+		break;
+	case 2:
+	case 3:
+		if (o->what == ROUTE || o->what == NEIGH || o->what == FDB)
+			destroy(f, o);
+		break;
+	case 4:
+		if (pick(random, 8) == 0)
+			nexthop_goes(f);
+		break;
+	case 5:
+		if (o->what == NEIGH) {
+			o->neigh.mac = mac(66);
+			announce(f, o, false, 0);
+		}
+		break;
+	case 6:
+		(void)ev_run(f->loop, EVRUN_NOWAIT);
+		break;
+	default:
+		break;
+	}
+}
+
+/* One that is sometimes broken off and begun anew. */
+static void compare(struct fixture *f, uint64_t *random, bool wanted[])
+{
+	struct fl_fib_adoption *a = NULL;
+	int r = 1;
+
+	while (r > 0) {
+		if (a && pick(random, 60) == 0) {
+			fl_fib_adopt_end(a);
+			a = NULL;
+		}
+		if (!a)
+			assert_int_equal(fl_fib_adopt_begin(f->fib, DEV, &a), 0);
+		something_happens(f, random, wanted);
+		r = fl_fib_adopt_step(a);
+		assert_in_range(r, 0, 1);
+	}
+	something_happens(f, random, wanted);
+	fl_fib_adopt_end(a);
+}
+
+/* @return how many peers are wanted */
+static uint32_t tell_wanted(struct fixture *f, const bool wanted[],
+			    void (*tell)(struct fixture *, struct fl_row))
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 1; i <= PEERS; i++) {
+		count += wanted[i];
+		if (wanted[i] && tell)
+			peer(f, i, tell);
+	}
+	return count;
+}
+
+/* No later comparison is needed. */
+static void what_happens_within_a_comparison_is_put_right(void **state)
+{
+	struct fixture *f = *state;
+	bool wanted[PEERS + 1] = {false};
+	uint64_t random = seed_of_run();
+
+	for (uint32_t round = 0; round < 200; round++) {
+		kernel.piece = 1 + pick(&random, 8);
+		if (round % 50 == 49) {
+			fib_restart(f);
+			(void)tell_wanted(f, wanted, declare);
+		}
+		compare(f, &random, wanted);
+		commit(f);
+		heal(f, 0);
+		assert_whole(f, tell_wanted(f, wanted, NULL));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -272,6 +376,7 @@ int main(void)
 		TEST(a_route_that_was_put_over_ours_on_our_device_is_replaced),
 		TEST(who_fights_us_sets_a_slower_pace),
 		TEST(after_any_history_the_kernel_equals_the_declaration),
+		TEST(what_happens_within_a_comparison_is_put_right),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
