@@ -493,6 +493,9 @@ void fl_fib_commit(struct fl_fib *fib)
 void fl_fib_stats(const struct fl_fib *fib, struct fl_fib_stats *ret)
 {
 	*ret = fib->stats;
+	if (fib_adopt_runs(fib))
+		ret->installed = fib->installed_before < ret->declared ? fib->installed_before
+								       : ret->declared;
 }
 
 /* ---- life ---- */
@@ -554,6 +557,6 @@ bool fl_fib_stands(const struct fl_fib *fib, const struct fl_row *row)
 
 	fib_key_of(row, &key, &value);
 	found = fib_row_find(fib, &key);
-	return found && found->state == FIB_SAME &&
+	return found && (found->state == FIB_SAME || (fib->adoption && found->believed)) &&
 	       memcmp(&found->value, &value, sizeof(value)) == 0;
 }

@@ -401,6 +401,7 @@ static int begin(struct fl_fib *fib, const struct fib_collection *c, struct fl_f
 		return r;
 	}
 	fib_collect_begin(&a->c, c->ifindex ? FL_ROW_NEIGH : FL_ROW_ROUTE);
+	fib->installed_before = fib->stats.installed;
 	fib->adoption = a;
 	*ret = a;
 	return 0;

@@ -163,6 +163,7 @@ struct fl_fib {
 	bool busy;     /* turn and awake run */
 	bool announce; /* settled() is due */
 	struct fl_fib_adoption *adoption; /* while it runs nothing is sent; or NULL */
+	uint32_t installed_before;	  /* it: what is known of rows until it is over */
 	bool probing;			  /* this run retries a sample of what was refused */
 };
 

@@ -17,6 +17,11 @@ static void wake(struct fl_overlay *o)
 	ev_idle_start(o->conf.loop, &o->compare_awake);
 }
 
+bool overlay_compares_elsewhere(const struct fl_overlay *o)
+{
+	return o->comparing && o->compared == o->conf.env->n_devices;
+}
+
 /* The device whose turn it is, or, behind the last one, what is elsewhere. */
 static int begin_next(struct fl_overlay *o)
 {
@@ -33,7 +38,7 @@ static int step(struct fl_overlay *o)
 {
 	int r = fl_fib_adopt_step(o->adoption);
 
-	if (r != 0 || o->compared == o->conf.env->n_devices)
+	if (r != 0 || overlay_compares_elsewhere(o))
 		return r;
 	fl_fib_adopt_end(o->adoption);
 	o->adoption = NULL;

@@ -49,7 +49,7 @@ static void look_elsewhere(struct fl_overlay *o)
 	const bool dropped = o->dropped;
 
 	o->dropped = false;
-	if (dropped && (o->adopted || o->comparing)) /* else all is compared soon anyhow */
+	if (dropped && (o->adopted || overlay_compares_elsewhere(o))) /* else it is due anyhow */
 		overlay_compare_anew(o);
 }
 

@@ -365,6 +365,30 @@ static void what_happens_within_a_comparison_is_put_right(void **state)
 	}
 }
 
+/* One that finds all well is nobody's business. */
+static void while_a_comparison_runs_all_is_told_as_it_was(void **state)
+{
+	struct fixture *f = *state;
+	struct fl_fib_adoption *a = NULL;
+	const struct fl_row row = neigh("10.0.5.0", 5);
+	int r = 1;
+
+	filled(f, 20);
+	kernel.piece = 3;
+	assert_int_equal(fl_fib_adopt_begin(f->fib, DEV, &a), 0);
+	while (r > 0) {
+		r = fl_fib_adopt_step(a);
+		assert_int_equal(stats(f).installed, 60);
+		assert_true(fl_fib_stands(f->fib, &row));
+	}
+	assert_int_equal(r, 0);
+	peer(f, 5, withdraw);
+	assert_int_equal(stats(f).installed, 57);
+	fl_fib_adopt_end(a);
+	commit(f);
+	assert_whole(f, 19);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -377,6 +401,7 @@ int main(void)
 		TEST(who_fights_us_sets_a_slower_pace),
 		TEST(after_any_history_the_kernel_equals_the_declaration),
 		TEST(what_happens_within_a_comparison_is_put_right),
+		TEST(while_a_comparison_runs_all_is_told_as_it_was),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
