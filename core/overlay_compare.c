@@ -17,11 +17,6 @@ static void wake(struct fl_overlay *o)
 	ev_idle_start(o->conf.loop, &o->compare_awake);
 }
 
-bool overlay_compares_elsewhere(const struct fl_overlay *o)
-{
-	return o->comparing && o->compared == o->conf.env->n_devices;
-}
-
 /* The device whose turn it is, or, behind the last one, what is elsewhere. */
 static int begin_next(struct fl_overlay *o)
 {
@@ -38,7 +33,7 @@ static int step(struct fl_overlay *o)
 {
 	int r = fl_fib_adopt_step(o->adoption);
 
-	if (r != 0 || overlay_compares_elsewhere(o))
+	if (r != 0 || o->compared == o->conf.env->n_devices)
 		return r;
 	fl_fib_adopt_end(o->adoption);
 	o->adoption = NULL;
@@ -100,6 +95,17 @@ void overlay_compare(struct fl_overlay *o)
 	o->comparing = true;
 	o->compared = 0;
 	go_on(o, STEPS_AT_ONCE);
+}
+
+void overlay_compare_elsewhere(struct fl_overlay *o)
+{
+	if (o->comparing ? o->compared < o->conf.env->n_devices : !o->adopted)
+		return; /* its turn comes */
+	overlay_compare_stop(o);
+	o->adopted = false;
+	o->comparing = true;
+	o->compared = o->conf.env->n_devices;
+	wake(o);
 }
 
 void overlay_compare_stop(struct fl_overlay *o)

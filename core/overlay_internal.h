@@ -128,8 +128,8 @@ void overlay_compared(struct fl_overlay *o, int error);
 void overlay_compare_init(struct fl_overlay *o);
 /* Begin, or go on behind a snapshot. Ends by overlay_compared(), perhaps at once. */
 void overlay_compare(struct fl_overlay *o);
-/* Is it past the devices? */
-bool overlay_compares_elsewhere(const struct fl_overlay *o);
+/* Once more, but only what is on no device of our own. */
+void overlay_compare_elsewhere(struct fl_overlay *o);
 /* Break off, if it runs. */
 void overlay_compare_stop(struct fl_overlay *o);
 

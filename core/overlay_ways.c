@@ -46,11 +46,9 @@ static void stop_walk(struct fl_overlay *o)
 /* A link that went for a moment is the same way as before, but what stood on it is gone. */
 static void look_elsewhere(struct fl_overlay *o)
 {
-	const bool dropped = o->dropped;
-
+	if (o->dropped)
+		overlay_compare_elsewhere(o);
 	o->dropped = false;
-	if (dropped && (o->adopted || overlay_compares_elsewhere(o))) /* else it is due anyhow */
-		overlay_compare_anew(o);
 }
 
 static void on_walk(struct ev_loop *loop, ev_check *w, int revents)
