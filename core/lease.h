@@ -19,7 +19,6 @@ struct fl_lease_record {
 	int64_t expires_s;   /* Unix time; 0: a reservation, never expires; FL_LEASE_SOMETIME */
 	/* for the set that holds the record (peers.c); zero while none does */
 	struct fl_hash_node node;
-	uint32_t seen;	 /* the latest snapshot that had it */
 	uint32_t way;	 /* the listener's: which way leads to the peer */
 	int64_t since_s; /* the listener's: Unix time when it was heard of */
 	bool told;	 /* the listener's: the backend knows of it by an event */

@@ -248,11 +248,12 @@ void fl_overlay_snapshot_abort(struct fl_overlay *o)
 /* A peer that was reached, and whose data is of no use now: nothing is removed on doubt (S1). */
 static bool turned_bad(struct fl_overlay *o, const struct fl_lease *now)
 {
-	const struct fl_lease_record *before = fl_peers_find(o->peers, &now->subnet);
+	struct fl_lease_record before;
 	char subnet[FL_PREFIX_STRLEN];
 
-	if (o->suspended || !before || fl_lease_same(&before->lease, now) ||
-	    overlay_judge(o, &before->lease, before->way) != REACHED ||
+	if (o->suspended || !fl_peers_find(o->peers, &now->subnet, &before) ||
+	    fl_lease_same(&before.lease, now) ||
+	    overlay_judge(o, &before.lease, before.way) != REACHED ||
 	    overlay_judge(o, now, overlay_way_to(o, now)) != REFUSED)
 		return false;
 	fl_warn("peers", "%s: its new entry is of no use: %s; it is reached as before",
@@ -263,14 +264,14 @@ static bool turned_bad(struct fl_overlay *o, const struct fl_lease *now)
 /* The entry of @p subnet can be read now. Is it of use, too? */
 static void review_doubt(struct fl_overlay *o, const struct fl_prefix *subnet)
 {
-	const struct fl_lease_record *now;
+	struct fl_lease_record now;
 
 	if (o->suspended)
 		return;
 	if (!fl_prefix_set_has(&o->doubts, subnet) && !fl_prefix_set_has(&o->doubts_before, subnet))
 		return;
-	now = fl_peers_find(o->peers, subnet);
-	if (now && overlay_judge(o, &now->lease, now->way) == REFUSED)
+	if (fl_peers_find(o->peers, subnet, &now) &&
+	    overlay_judge(o, &now.lease, now.way) == REFUSED)
 		fl_overlay_keep(o, subnet);
 	else if (fl_prefix_set_del(&o->doubts, subnet))
 		sweep(o);
@@ -441,6 +442,8 @@ int fl_overlay_create(const struct fl_overlay_conf *conf, struct fl_overlay **re
 	if (!o)
 		return -ENOMEM;
 	o->conf = *conf;
+	o->peers_listener.usual_type = conf->ops->name;
+	o->peers_listener.lasting = conf->ops->peer_add != NULL;
 	o->peers_listener.added = on_added;
 	o->peers_listener.removed = on_removed;
 	o->fib_listener.settled = on_settled;

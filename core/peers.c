@@ -6,12 +6,27 @@
 #include <stdlib.h>
 
 #include "base/prefix_set.h"
+#include "lease_packed.h"
+
+/* What a node's tag says: what the node is in, and the latest snapshot that had the lease. */
+#define TAG_PACKED   1u /* in a struct packed, not in a record */
+#define TAG_TOLD     2u /* the record's member */
+#define TAG_SNAPSHOT 4u /* the least of the bits that number it */
 
 struct fl_peers {
-	struct fl_hash table; /* of fl_lease_record.node, by subnet; owns the records */
+	struct fl_hash table; /* by subnet; owns what the nodes are in */
 	struct fl_peers_listener *listener;
-	uint32_t snapshot; /* number of the latest one */
+	uint32_t snapshot; /* number of the latest one, as in tags */
 	bool in_snapshot;
+};
+
+/* All that is kept of a record, if the listener does not need it to last. */
+struct packed {
+	struct fl_hash_node node;
+	int64_t expires_s;
+	uint32_t way;
+	uint32_t since_s;
+	unsigned char lease[];
 };
 
 int fl_peers_create(struct fl_peers_listener *listener, struct fl_peers **ret)
@@ -28,10 +43,97 @@ int fl_peers_create(struct fl_peers_listener *listener, struct fl_peers **ret)
 	return 0;
 }
 
+/* ---- what is kept of a lease ---- */
+
 static struct fl_lease_record *record_of(struct fl_hash_node *n)
 {
 	return fl_container_of(n, struct fl_lease_record, node);
 }
+
+static struct packed *packed_of(struct fl_hash_node *n)
+{
+	return fl_container_of(n, struct packed, node);
+}
+
+static bool is_packed(const struct fl_hash_node *n)
+{
+	return n->tag & TAG_PACKED;
+}
+
+/* @param rec  taken. Where there is no memory for less, it is kept as it is. */
+static struct fl_hash_node *keep(const struct fl_peers *p, struct fl_lease_record *rec)
+{
+	const char *usual = p->listener->usual_type;
+	struct packed *k = NULL;
+
+	if (!p->listener->lasting)
+		k = malloc(sizeof(*k) + fl_lease_packed_size(&rec->lease, usual));
+	if (!k) {
+		rec->node.tag = p->snapshot;
+		return &rec->node;
+	}
+	*k = (struct packed){.node.tag = p->snapshot | TAG_PACKED, .expires_s = rec->expires_s};
+	fl_lease_pack(&rec->lease, usual, k->lease);
+	fl_lease_record_free(rec);
+	return &k->node;
+}
+
+static void discard(struct fl_hash_node *n)
+{
+	if (is_packed(n))
+		free(packed_of(n));
+	else
+		fl_lease_record_free(record_of(n));
+}
+
+/* The record, or one like it in @p room. What was changed there is kept by put_back(). */
+static struct fl_lease_record *unpack(const struct fl_peers *p, struct fl_hash_node *n,
+				      struct fl_lease_record *room)
+{
+	const struct packed *k = packed_of(n);
+
+	if (!is_packed(n))
+		return record_of(n);
+	*room = (struct fl_lease_record){.expires_s = k->expires_s,
+					 .way = k->way,
+					 .since_s = k->since_s,
+					 .told = n->tag & TAG_TOLD};
+	fl_lease_unpack(k->lease, p->listener->usual_type, &room->lease);
+	return room;
+}
+
+static void put_back(struct fl_hash_node *n, const struct fl_lease_record *rec)
+{
+	struct packed *k = packed_of(n);
+
+	if (!is_packed(n))
+		return;
+	k->expires_s = rec->expires_s;
+	k->way = rec->way;
+	k->since_s = (uint32_t)rec->since_s; /* until 2106 */
+	n->tag = (n->tag & ~TAG_TOLD) | (rec->told ? TAG_TOLD : 0);
+}
+
+static void tell(struct fl_peers *p, struct fl_hash_node *n,
+		 void (*what)(struct fl_peers_listener *l, struct fl_lease_record *rec))
+{
+	struct fl_lease_record room, *rec = unpack(p, n, &room);
+
+	what(p->listener, rec);
+	put_back(n, rec);
+}
+
+static bool is_of(struct fl_hash_node *n, const struct fl_prefix *subnet)
+{
+	struct fl_prefix packed;
+
+	if (!is_packed(n))
+		return fl_prefix_equal(&record_of(n)->lease.subnet, subnet);
+	packed = fl_lease_packed_subnet(packed_of(n)->lease);
+	return fl_prefix_equal(&packed, subnet);
+}
+
+/* ---- the set ---- */
 
 void fl_peers_destroy(struct fl_peers *p)
 {
@@ -40,73 +142,79 @@ void fl_peers_destroy(struct fl_peers *p)
 	if (!p)
 		return;
 	fl_hash_each (n, &it, &p->table)
-		fl_lease_record_free(record_of(n));
+		discard(n);
 	fl_hash_done(&p->table);
 	free(p);
 }
 
-static struct fl_lease_record *find(const struct fl_peers *p, const struct fl_prefix *subnet,
-				    uint32_t hash)
+static struct fl_hash_node *find(const struct fl_peers *p, const struct fl_prefix *subnet)
 {
-	struct fl_hash_node *n;
+	struct fl_hash_node *n = fl_hash_find(&p->table, fl_prefix_hash(subnet));
 
-	for (n = fl_hash_find(&p->table, hash); n; n = fl_hash_find_next(n))
-		if (fl_prefix_equal(&record_of(n)->lease.subnet, subnet))
-			return record_of(n);
-	return NULL;
+	while (n && !is_of(n, subnet))
+		n = fl_hash_find_next(n);
+	return n;
+}
+
+static void mark(const struct fl_peers *p, struct fl_hash_node *n)
+{
+	n->tag = (n->tag & (TAG_SNAPSHOT - 1)) | p->snapshot;
 }
 
 /** Out of the set first, so that whom removed() calls finds it gone. */
-static void drop(struct fl_peers *p, struct fl_lease_record *rec)
+static void drop(struct fl_peers *p, struct fl_hash_node *n)
 {
-	fl_hash_del(&p->table, &rec->node);
-	p->listener->removed(p->listener, rec);
-	fl_lease_record_free(rec);
+	fl_hash_del(&p->table, n);
+	tell(p, n, p->listener->removed);
+	discard(n);
 }
 
-/** @p old says the same to other hosts as @p rec: what guards and renewals need moves over. */
-static void refresh(struct fl_peers *p, struct fl_lease_record *old, struct fl_lease_record *rec)
+/** If @p n says the same to other hosts as @p rec: what else is to be known moves over. */
+static bool refresh(struct fl_peers *p, struct fl_hash_node *n, const struct fl_lease_record *rec)
 {
-	old->index = rec->index;
-	old->etcd_lease = rec->etcd_lease;
+	struct fl_lease_record room, *old = unpack(p, n, &room);
+
+	if (!fl_lease_same(&old->lease, &rec->lease))
+		return false;
 	old->expires_s = rec->expires_s;
-	old->seen = p->snapshot;
-	fl_lease_record_free(rec);
+	put_back(n, old);
+	mark(p, n);
+	return true;
 }
 
 int fl_peers_put(struct fl_peers *p, struct fl_lease_record *rec)
 {
+	struct fl_hash_node *n = find(p, &rec->lease.subnet);
 	uint32_t hash = fl_prefix_hash(&rec->lease.subnet);
-	struct fl_lease_record *old = find(p, &rec->lease.subnet, hash);
 	int r;
 
-	if (old && fl_lease_same(&old->lease, &rec->lease)) {
-		refresh(p, old, rec);
+	if (n && refresh(p, n, rec)) {
+		fl_lease_record_free(rec);
 		return 0;
 	}
-	if (old)
-		drop(p, old);
-	rec->seen = p->snapshot;
-	r = fl_hash_add(&p->table, &rec->node, hash);
+	if (n)
+		drop(p, n);
+	n = keep(p, rec);
+	r = fl_hash_add(&p->table, n, hash);
 	if (r < 0) {
-		fl_lease_record_free(rec);
+		discard(n);
 		return r;
 	}
-	p->listener->added(p->listener, rec);
+	tell(p, n, p->listener->added);
 	return 0;
 }
 
 void fl_peers_del(struct fl_peers *p, const struct fl_prefix *subnet)
 {
-	struct fl_lease_record *rec = find(p, subnet, fl_prefix_hash(subnet));
+	struct fl_hash_node *n = find(p, subnet);
 
-	if (rec)
-		drop(p, rec);
+	if (n)
+		drop(p, n);
 }
 
 void fl_peers_snapshot_begin(struct fl_peers *p)
 {
-	p->snapshot++;
+	p->snapshot += TAG_SNAPSHOT;
 	p->in_snapshot = true;
 }
 
@@ -118,8 +226,8 @@ void fl_peers_snapshot_end(struct fl_peers *p)
 		return;
 	p->in_snapshot = false;
 	fl_hash_each (n, &it, &p->table)
-		if (record_of(n)->seen != p->snapshot)
-			drop(p, record_of(n));
+		if ((n->tag ^ p->snapshot) >= TAG_SNAPSHOT)
+			drop(p, n);
 }
 
 void fl_peers_snapshot_abort(struct fl_peers *p)
@@ -129,10 +237,10 @@ void fl_peers_snapshot_abort(struct fl_peers *p)
 
 void fl_peers_keep(struct fl_peers *p, const struct fl_prefix *subnet)
 {
-	struct fl_lease_record *rec = find(p, subnet, fl_prefix_hash(subnet));
+	struct fl_hash_node *n = find(p, subnet);
 
-	if (rec)
-		rec->seen = p->snapshot;
+	if (n)
+		mark(p, n);
 }
 
 bool fl_peers_walk(struct fl_peers *p, struct fl_peers_cursor *c, uint32_t max,
@@ -147,7 +255,7 @@ bool fl_peers_walk(struct fl_peers *p, struct fl_peers_cursor *c, uint32_t max,
 		*c = (struct fl_peers_cursor){.mask = t->mask};
 	for (; c->bucket <= t->mask && n < max; c->bucket++)
 		for (struct fl_hash_node *node = t->buckets[c->bucket]; node; node = node->next) {
-			each(p->listener, record_of(node));
+			tell(p, node, each);
 			n++;
 		}
 	return c->bucket <= t->mask;
@@ -158,8 +266,13 @@ uint32_t fl_peers_count(const struct fl_peers *p)
 	return p->table.count;
 }
 
-const struct fl_lease_record *fl_peers_find(const struct fl_peers *p,
-					    const struct fl_prefix *subnet)
+bool fl_peers_find(const struct fl_peers *p, const struct fl_prefix *subnet,
+		   struct fl_lease_record *ret)
 {
-	return find(p, subnet, fl_prefix_hash(subnet));
+	struct fl_hash_node *n = find(p, subnet);
+	struct fl_lease_record room;
+
+	if (n)
+		*ret = *unpack(p, n, &room);
+	return n != NULL;
 }

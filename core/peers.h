@@ -12,8 +12,13 @@ struct fl_peers; /* fields in peers.c */
 
 /** Who is told. Embed one in the owner; fl_container_of() gets back to it. */
 struct fl_peers_listener {
-	/** A lease appeared. @p rec is borrowed, and stays until removed() for it returns; its
-	 * members way and told are the listener's. */
+	/** The backend type that nearly all leases have, borrowed; NULL: there is none. */
+	const char *usual_type;
+	/** Records stay where they are until removed() for them returns, which takes twice the
+	 * memory. Else each is borrowed for the call. */
+	bool lasting;
+	/** A lease appeared. The members way, since_s and told of @p rec are the listener's: what
+	 * it leaves there is there the next time. */
 	void (*added)(struct fl_peers_listener *l, struct fl_lease_record *rec);
 	/** A lease is gone, or about to be replaced (then added() follows at once). */
 	void (*removed)(struct fl_peers_listener *l, struct fl_lease_record *rec);
@@ -23,8 +28,9 @@ int fl_peers_create(struct fl_peers_listener *listener, struct fl_peers **ret);
 void fl_peers_destroy(struct fl_peers *p); /* tells nobody; NULL is a no-op */
 
 /**
- * A lease as the store has it now. Unknown: added(). Known and the same for other hosts: only index
- * and expiry are taken over, nobody is told. Known and different: removed(), added().
+ * A lease as the store has it now. Unknown: added(). Known and the same for other hosts: only its
+ * expiry is taken over, nobody is told. Known and different: removed(), added(). Index and etcd
+ * lease, which nobody asks for, are not kept.
  * @param rec  taken, also on error
  */
 int fl_peers_put(struct fl_peers *p, struct fl_lease_record *rec);
@@ -57,7 +63,9 @@ bool fl_peers_walk(struct fl_peers *p, struct fl_peers_cursor *c, uint32_t max,
 		   void (*each)(struct fl_peers_listener *l, struct fl_lease_record *rec));
 
 uint32_t fl_peers_count(const struct fl_peers *p);
-const struct fl_lease_record *fl_peers_find(const struct fl_peers *p,
-					    const struct fl_prefix *subnet);
+/** @param ret  set if it is known: what added() has got, its strings borrowed until the next put
+ * or deletion */
+bool fl_peers_find(const struct fl_peers *p, const struct fl_prefix *subnet,
+		   struct fl_lease_record *ret);
 
 #endif

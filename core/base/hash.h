@@ -11,6 +11,7 @@
 struct fl_hash_node {
 	struct fl_hash_node *next;
 	uint32_t hash;
+	uint32_t tag; /* the owner's, for anything: it would be padding */
 };
 
 /** All zero is an empty table. The table owns its buckets, never the objects. */
