@@ -100,9 +100,12 @@ struct fl_etcd_bad {
 };
 
 /* The keys whose leases were told as peers: one for each subnet. etcd_keys.c */
+struct fl_etcd_key;
 struct fl_etcd_keys {
-	struct fl_hash table;
-	uint32_t round; /* the snapshot that runs, or ran last */
+	struct fl_etcd_key *slots;
+	uint32_t mask; /* slots - 1 */
+	uint32_t count;
+	struct fl_hash dual; /* texts of those that do not follow from the subnet */
 };
 
 /* etcd_acquire.c */
@@ -129,9 +132,10 @@ struct fl_etcd_listed;
 struct fl_etcd_listing {
 	struct fl_etcd_listed *head;
 	struct fl_etcd_listed **tail;
-	uint64_t index; /* of the store */
-	bool whole;	/* it has come to its end, and was not told yet */
-	ev_check turn;	/* one slice per turn of the loop */
+	char *usual_type; /* of its leases' backends */
+	uint64_t index;	  /* of the store */
+	bool whole;	  /* it has come to its end, and was not told yet */
+	ev_check turn;	  /* one slice per turn of the loop */
 	ev_idle awake;
 };
 

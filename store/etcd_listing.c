@@ -5,24 +5,42 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "lease_packed.h"
 #include "store/etcd_internal.h"
 
 #define SLICE 256u /* entries per turn of the loop: about a millisecond */
 
-struct fl_etcd_listed {
-	struct fl_etcd_listed *next;
+/* An entry that does not follow from a lease. */
+struct odd {
+	uint64_t etcd_lease;
 	struct fl_lease_record *rec; /* NULL: its value is of no use */
 	char *why;		     /* what is wrong with it, or NULL */
-	uint64_t index;
-	uint64_t lease;
-	int64_t ttl_s;
 	char key[];
 };
 
+struct fl_etcd_listed {
+	struct fl_etcd_listed *next;
+	uint64_t index;
+	int64_t ttl_s;
+	union {
+		uint64_t etcd_lease;
+		struct odd *odd;
+	};
+	bool is_odd;
+	unsigned char lease[]; /* packed; nothing if it is odd */
+};
+
+static void odd_free(struct odd *odd)
+{
+	fl_lease_record_free(odd->rec);
+	free(odd->why);
+	free(odd);
+}
+
 static void listed_free(struct fl_etcd_listed *l)
 {
-	fl_lease_record_free(l->rec);
-	free(l->why);
+	if (l->is_odd)
+		odd_free(l->odd);
 	free(l);
 }
 
@@ -51,38 +69,101 @@ void fl_etcd_listing_drop(struct fl_etcd *etcd)
 	etcd->listing.whole = false;
 	while ((l = take_first(&etcd->listing)))
 		listed_free(l);
+	free(etcd->listing.usual_type);
+	etcd->listing.usual_type = NULL;
+}
+
+/* There is one text for a key without IPv6. */
+static bool follows_from(const struct fl_etcd_entry *e, const struct fl_lease *lease)
+{
+	char key[FL_LEASE_KEY_MAX];
+
+	return !strchr(e->key, '&') ||
+	       strcmp(e->key, fl_lease_key_format(&lease->subnet, &lease->subnet6, key)) == 0;
+}
+
+static struct fl_etcd_listed *list_odd(const struct fl_etcd_entry *e)
+{
+	size_t size = strlen(e->key) + 1;
+	struct fl_etcd_listed *l = calloc(1, sizeof(*l));
+	struct odd *odd = calloc(1, sizeof(*odd) + size);
+
+	if (!l || !odd) {
+		free(l);
+		free(odd);
+		return NULL;
+	}
+	odd->etcd_lease = e->lease;
+	memcpy(odd->key, e->key, size);
+	l->odd = odd;
+	l->is_odd = true;
+	return l;
+}
+
+static struct fl_etcd_listed *list_lease(struct fl_etcd_listing *all, const struct fl_etcd_entry *e,
+					 const struct fl_lease *lease)
+{
+	struct fl_etcd_listed *l;
+
+	if (!all->usual_type)
+		all->usual_type = strdup(lease->backend_type);
+	if (!all->usual_type)
+		return NULL;
+	l = malloc(sizeof(*l) + fl_lease_packed_size(lease, all->usual_type));
+	if (!l)
+		return NULL;
+	*l = (struct fl_etcd_listed){.etcd_lease = e->lease};
+	fl_lease_pack(lease, all->usual_type, l->lease);
+	return l;
 }
 
 int fl_etcd_listing_add(struct fl_etcd *etcd, const struct fl_etcd_entry *e,
 			struct fl_lease_record *rec, char *why)
 {
-	size_t size = strlen(e->key) + 1;
-	struct fl_etcd_listed *l = malloc(sizeof(*l) + size);
+	const bool even = rec && follows_from(e, &rec->lease);
+	struct fl_etcd_listed *l = even ? list_lease(&etcd->listing, e, &rec->lease) : list_odd(e);
 
-	if (!l) {
+	if (l && !even) {
+		l->odd->rec = rec;
+		l->odd->why = why;
+	} else {
 		fl_lease_record_free(rec);
 		free(why);
-		return -ENOMEM;
 	}
-	*l = (struct fl_etcd_listed){
-		.rec = rec, .why = why, .index = e->index, .lease = e->lease, .ttl_s = e->ttl_s};
-	memcpy(l->key, e->key, size);
+	if (!l)
+		return -ENOMEM;
+	l->index = e->index;
+	l->ttl_s = e->ttl_s;
 	*etcd->listing.tail = l;
 	etcd->listing.tail = &l->next;
 	return 0;
 }
 
-static void tell(struct fl_etcd *etcd, struct fl_etcd_listed *l)
+static void take(struct fl_etcd *etcd, const struct fl_etcd_entry *e, struct fl_lease_record *rec,
+		 const char *why)
 {
-	const struct fl_etcd_entry e = {
-		.key = l->key, .index = l->index, .lease = l->lease, .ttl_s = l->ttl_s};
-	struct fl_lease_record *rec = l->rec;
-
-	l->rec = NULL;
-	if (strcmp(l->key, etcd->own.key) != 0) /* as it was before we have written it */
-		fl_etcd_watch_take(etcd, &e, rec, l->why);
+	if (strcmp(e->key, etcd->own.key) != 0) /* as it was before we have written it */
+		fl_etcd_watch_take(etcd, e, rec, why);
 	else
 		fl_lease_record_free(rec);
+}
+
+static void tell(struct fl_etcd *etcd, struct fl_etcd_listed *l)
+{
+	struct fl_etcd_entry e = {.index = l->index, .lease = l->etcd_lease, .ttl_s = l->ttl_s};
+	char key[FL_LEASE_KEY_MAX];
+	struct fl_lease lease;
+
+	if (l->is_odd) {
+		e.key = l->odd->key;
+		e.lease = l->odd->etcd_lease;
+		take(etcd, &e, l->odd->rec, l->odd->why);
+		l->odd->rec = NULL;
+	} else {
+		fl_lease_unpack(l->lease, etcd->listing.usual_type, &lease);
+		e.key = fl_lease_key_format(&lease.subnet, &lease.subnet6, key);
+		take(etcd, &e, fl_lease_record_new(&lease), NULL);
+	}
 	listed_free(l);
 }
 

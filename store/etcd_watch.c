@@ -367,7 +367,7 @@ static void on_poll_progress(struct fl_etcd *etcd, uint64_t index)
 static bool is_far_behind(const struct fl_etcd *etcd, const struct fl_etcd_result *res)
 {
 	return res->newest > res->index &&
-	       res->newest - res->index > BEHIND_MIN + etcd->keys.table.count / LEASES_PER_POLL;
+	       res->newest - res->index > BEHIND_MIN + etcd->keys.count / LEASES_PER_POLL;
 }
 
 static void catch_up(struct fl_etcd *etcd, const struct fl_etcd_result *res)

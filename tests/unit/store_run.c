@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <ev.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/defs.h"
@@ -68,12 +69,25 @@ static void on_abort(struct fl_store_listener *l)
 	note("abort;");
 }
 
+static void note_lease(const struct fl_lease_record *rec)
+{
+	size_t len = strlen(told.leases);
+	char *value = fl_lease_encode(&rec->lease, false), key[FL_LEASE_KEY_MAX];
+
+	assert_non_null(value);
+	(void)snprintf(told.leases + len, sizeof(told.leases) - len, "%s %s index %llu%s\n",
+		       fl_lease_key_format(&rec->lease.subnet, &rec->lease.subnet6, key), value,
+		       (unsigned long long)rec->index, rec->expires_s ? "" : " for ever");
+	free(value);
+}
+
 static void on_peer(struct fl_store_listener *l, struct fl_lease_record *rec)
 {
 	char text[FL_PREFIX_STRLEN];
 
 	(void)l;
 	note("peer %s;", fl_prefix_format(&rec->lease.subnet, text));
+	note_lease(rec);
 	fl_lease_record_free(rec);
 }
 

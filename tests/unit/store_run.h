@@ -13,6 +13,7 @@
 
 struct told {
 	char log[1024];
+	char leases[2048]; /* all of each peer, in the order in which they were told */
 	char status[256];
 	struct fl_netconf nc;
 	struct fl_store *store;

@@ -84,6 +84,40 @@ static void bad_entries_affect_only_themselves(void **state)
 	assert_string_equal(told.log, "gone 10.5.9.0/24;");
 }
 
+/* It is kept in as few bytes as it takes, until it is told. */
+static void the_first_listing_is_told_as_any_other_snapshot(void **state)
+{
+	char leases[sizeof(told.leases)];
+
+	(void)state;
+	(void)fl_prefix_parse("10.5.52.0/24", &told.previous);
+	fake_put_lease("10.5.9.0-24", "192.168.0.9", "02:00:00:00:00:09", 50);
+	fake_put("10.5.10.0-24", "{\"PublicIP\":\"192.168.0.10\",\"BackendType\":\"host-gw\"}",
+		 FL_ETCD_FOREVER);
+	fake_put("10.5.11.0-25&fd00:11::-64",
+		 "{\"PublicIP\":\"192.168.0.11\",\"PublicIPv6\":\"fd01::11\",\"BackendType\":"
+		 "\"vxlan\",\"BackendData\":{\"VNI\":1},\"BackendV6Data\":{\"VNI\":2}}",
+		 50);
+	fake_put_lease("10.5.12.0-24&fd00:0:12::0-64", "192.168.0.12", "02:00:00:00:00:12", 50);
+	fake_put_lease("10.5.12.0-24&fd00:13::-64", "192.168.0.13", "02:00:00:00:00:13", 50);
+	begin(ONE, 100);
+	run_until("end;");
+	(void)snprintf(leases, sizeof(leases), "%s", told.leases);
+	assert_string_equal(told.log,
+			    "acquired 10.5.52.0/24;begin;peer 10.5.9.0/24;peer 10.5.10.0/24;"
+			    "peer 10.5.11.0/25;peer 10.5.12.0/24;unreadable 10.5.12.0/24;end;");
+	told.log[0] = told.leases[0] = '\0';
+	fake_end_poll(FL_ETCD_CLEARED);
+	run_until("end;");
+	assert_string_equal(told.leases, leases);
+	assert_non_null(strstr(leases, "10.5.11.0-25&fd00:11::-64 {\"PublicIP\":\"192.168.0.11\","
+				       "\"PublicIPv6\":\"fd01::11\",\"BackendType\":\"vxlan\","
+				       "\"BackendData\":{\"VNI\":1},\"BackendV6Data\":{\"VNI\":2}} "
+				       "index "));
+	assert_non_null(strstr(leases, " for ever\n"));
+	assert_null(strstr(leases, "index 0"));
+}
+
 /* flannel's dual-stack hosts write a key of two subnets. */
 static void a_second_key_for_a_subnet_counts_once_the_first_is_gone(void **state)
 {
@@ -264,6 +298,7 @@ int main(void)
 		TEST(a_listing_that_has_broken_off_is_told_once),
 		TEST(the_own_lease_in_the_listing_is_no_news),
 		TEST(bad_entries_affect_only_themselves),
+		TEST(the_first_listing_is_told_as_any_other_snapshot),
 		TEST(a_second_key_for_a_subnet_counts_once_the_first_is_gone),
 		TEST(an_entry_that_turns_bad_is_only_told_to_be_unreadable),
 		TEST(many_changes_at_once_are_one_snapshot),
