@@ -3,6 +3,7 @@
 Golden files are made anew by GOLDEN=write; look at what has changed."""
 
 import contextlib
+import itertools
 import json
 import os
 import pathlib
@@ -179,15 +180,20 @@ def terminal(folder, width):
         env={"PATH": os.environ["PATH"], "TERM": "screen", "PS1": "$ ", "LC_ALL": "C.UTF-8",
              "TMUX_TMPDIR": str(folder)})
     environment = {**os.environ, "TMUX_TMPDIR": str(folder)}
+    numbers = itertools.count()
 
     def show(command):
         """What stands on the screen after a command, with its colours."""
-        run(*base, "send-keys", "clear; " + command + "; echo d''one", "Enter", env=environment)
+        number = next(numbers)  # the end of the one before may stand there still
+        run(*base, "send-keys", f"clear; {command}; echo d''one {number}.", "Enter",
+            env=environment)
 
-        def screen():
-            return run(*base, "capture-pane", "-p", "-e", env=environment).stdout
-        wait_until(lambda: "\ndone" in screen(), "the command has ended")
-        return screen().partition("\ndone")[0]
+        def shown():
+            screen = run(*base, "capture-pane", "-p", "-e", env=environment).stdout
+            before, end, _ = screen.partition(f"\ndone {number}.")
+            return (before,) if end else None
+        (text,) = wait_until(shown, "the command has ended")
+        return text
     try:
         yield show
     finally:

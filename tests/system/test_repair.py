@@ -185,8 +185,12 @@ def test_an_overrun_of_announcements_is_survived(world):
 
 def test_a_device_whose_name_is_taken_forwards_under_the_other_one(busy):
     host, peers = busy
-    host.netns.batch(f"link set {host.device} down", f"link set {host.device} name elsewhere",
-                     f"link add {host.device} type bridge", "link set elsewhere up")
+    host.daemon.send(signal.SIGSTOP)  # else it may be quicker
+    try:
+        host.netns.batch(f"link set {host.device} down", f"link set {host.device} name elsewhere",
+                         f"link add {host.device} type bridge", "link set elsewhere up")
+    finally:
+        host.daemon.send(signal.SIGCONT)
     host.wait_log("another device has its name or its index")
     wait_until(lambda: "UP" in kernel.device(host.netns, "elsewhere")["flags"], "it is up")
     wait_equal(lambda: set(kernel.peers(host.netns, "elsewhere")), {p.subnet for p in peers},
