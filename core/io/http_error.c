@@ -168,6 +168,14 @@ static bool put_alert(struct fl_buf *b, const struct fl_http_fault *f, const cha
 	return true;
 }
 
+/* OpenSSL's and libcurl's words for a connection that ends within the handshake: by FIN or by RST.
+ */
+static bool is_broken_off(const char *reason)
+{
+	return strstr(reason, "SSL_ERROR_SYSCALL") || strstr(reason, "unexpected eof") ||
+	       strstr(reason, "Connection reset") || strstr(reason, "Broken pipe");
+}
+
 static void put_tls(struct fl_buf *b, const struct fl_http_fault *f)
 {
 	static const char problem[] = "SSL certificate problem: ";
@@ -187,7 +195,7 @@ static void put_tls(struct fl_buf *b, const struct fl_http_fault *f)
 		fl_buf_printf(b, ": is not for the name or address that it was reached by");
 	} else if (strstr(reason, "wrong version number") || strstr(reason, "packet length")) {
 		fl_buf_printf(b, "%s does not speak TLS; is it http://?", host);
-	} else if (strstr(reason, "SSL_ERROR_SYSCALL") || strstr(reason, "unexpected eof")) {
+	} else if (is_broken_off(reason)) {
 		fl_buf_printf(b, "%s has ended the TLS handshake; does it speak TLS?", host);
 	} else if (!put_alert(b, f, host)) {
 		fl_buf_printf(b, "TLS with %s (client certificate: %s): %s", host,

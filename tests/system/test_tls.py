@@ -1,12 +1,15 @@
 """TLS to etcd: certificates that change under load, that are wrong in each way, and what is said."""
 
+import contextlib
 import http.server
 import json
 import os
 import re
 import shutil
 import signal
+import socket
 import ssl
+import struct
 import threading
 import time
 import urllib.request
@@ -347,6 +350,32 @@ def test_a_server_without_tls_is_said(own_world, files):
     own_world.config()
     line = refused(own_world, endpoint=f"https://{own_world.etcd.address}:2379")
     assert "does not speak TLS; is it http://?" in line or "; does it speak TLS?" in line
+
+
+def end_handshakes(listener, reset):
+    """Ends each connection once its client has spoken: by FIN, or by RST."""
+    with contextlib.suppress(OSError):
+        while True:
+            client, _ = listener.accept()
+            with client:
+                client.recv(65536)
+                if reset:
+                    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+@pytest.mark.parametrize("reset", [False, True], ids=["fin", "rst"])
+def test_a_server_that_ends_the_handshake_is_said(own_world, reset):
+    own_world.config()
+    with own_world.etcd.netns.entered():
+        listener = socket.create_server((own_world.etcd.address, 0))
+    with listener:
+        thread = threading.Thread(target=end_handshakes, args=(listener, reset))
+        thread.start()
+        name = f"{own_world.etcd.address}:{listener.getsockname()[1]}"
+        line = refused(own_world, endpoint=f"https://{name}")
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+    assert f"{name} has ended the TLS handshake; does it speak TLS?" in line
 
 
 def test_connection_refused_is_said(world):
