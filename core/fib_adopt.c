@@ -340,11 +340,15 @@ static int take_slice(struct fl_fib_adoption *a)
 		else
 			r = take(a, &a->c.rows.items[a->taken - a->c.nexthops.count]);
 	}
-	if (r == 0 && a->taken == all && !fib_collect_again(&a->c))
-		next_kind(a);
-	else if (r == 0 && a->taken == all)
+	if (r < 0 || a->taken < all)
+		return r < 0 ? r : 1;
+	if (fib_collect_again(&a->c)) {
+		a->fresh = false; /* what was just taken is out of date */
 		a->phase = COLLECT;
-	return r < 0 ? r : 1;
+	} else {
+		next_kind(a);
+	}
+	return 1;
 }
 
 int fl_fib_adopt_step(struct fl_fib_adoption *a)

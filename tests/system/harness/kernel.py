@@ -26,6 +26,8 @@ _SNAPSHOT = (
     "ip neigh show nud permanent", "ip neigh show proxy", "bridge fdb show",
     "iptables-nft-save", "iptables-legacy-save", "nft -s list ruleset",
 )
+# Hash tables of the kernel, which it lays out anew as they grow.
+_UNORDERED = ("ip neigh show nud permanent", "ip neigh show proxy", "bridge fdb show")
 _VOLATILE = re.compile(r"^#.*\n|\[\d+:\d+\]|\bqdisc \S+|^ +valid_lft .*\n", re.M)
 
 
@@ -39,8 +41,11 @@ def snapshot(netns):
     """All tables of a namespace that a flanneld may write to, as their programs print them:
     {command: lines}. Counters and comments are left out, and what the kernel has learnt."""
     wait_addresses(netns)
-    return {command: _VOLATILE.sub("", netns.run(*command.split()).stdout).splitlines()
-            for command in _SNAPSHOT}
+    tables = {command: _VOLATILE.sub("", netns.run(*command.split()).stdout).splitlines()
+              for command in _SNAPSHOT}
+    for command in _UNORDERED:
+        tables[command].sort()
+    return tables
 
 
 def _routes(netns, device):
