@@ -98,7 +98,8 @@ struct fl_fib_adoption;
 int fl_fib_adopt_begin(struct fl_fib *fib, uint32_t ifindex, struct fl_fib_adoption **ret);
 int fl_fib_adopt_elsewhere_begin(struct fl_fib *fib, const struct fl_prefix *network,
 				 struct fl_fib_adoption **ret);
-/** @return 1: there is more to do; 0: done; or -errno, and then nothing is scheduled */
+/** @return 1: there is more to do; 0: done; -EINTR: what is read is out of date each time, try
+ * again later; or another -errno; and then nothing is scheduled */
 int fl_fib_adopt_step(struct fl_fib_adoption *a);
 void fl_fib_adopt_end(struct fl_fib_adoption *a); /* NULL is a no-op */
 

@@ -345,6 +345,8 @@ static int take_slice(struct fl_fib_adoption *a)
 	if (fib_collect_again(&a->c)) {
 		a->fresh = false; /* what was just taken is out of date */
 		a->phase = COLLECT;
+	} else if (a->c.again) {
+		return -EINTR;
 	} else {
 		next_kind(a);
 	}

@@ -199,6 +199,8 @@ int fib_collect_go_on(struct fib_collection *c)
 	c->again = c->again || r == -EINTR;
 	if ((r == 0 || r == -EINTR) && fib_collect_again(c))
 		return 1;
+	if (r == 0 && c->again)
+		r = -EINTR;
 	if (r == -ENOENT && c->kind == FL_ROW_ROUTE) /* the main table never had a route */
 		r = 0;
 	c->sent = false;

@@ -325,6 +325,11 @@ static void compare(struct fixture *f, uint64_t *random, bool wanted[])
 			assert_int_equal(fl_fib_adopt_begin(f->fib, DEV, &a), 0);
 		something_happens(f, random, wanted);
 		r = fl_fib_adopt_step(a);
+		if (r == -EINTR) { /* nexthops went too often */
+			fl_fib_adopt_end(a);
+			a = NULL;
+			r = 1;
+		}
 		assert_in_range(r, 0, 1);
 	}
 	something_happens(f, random, wanted);
