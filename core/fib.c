@@ -219,7 +219,7 @@ static void row_set_value(struct fl_fib *fib, struct fib_row *row, const struct 
 	row->value = *value;
 	row->err = 0;
 	fib_row_spare(fib, row, false);
-	row->flags = 0;
+	row->flags &= FIB_DOUBT; /* which is about what the kernel has */
 	fib_row_set(fib, row, row->state == FIB_SAME ? FIB_OTHER : row->state, FIB_FINE);
 }
 
